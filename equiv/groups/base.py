@@ -1,0 +1,222 @@
+"""Groups as records of functions on plain arrays.
+
+An *element* is an array, or a small tuple of arrays for a product. The record knows how many trailing axes belong
+to one element; every axis before them is a batch axis and broadcasts, so ``vmap``, ``scan`` and files need nothing special:
+
+======================  ===============================  =====================
+group                   element                          shape of one element
+======================  ===============================  =====================
+cyclic, dihedral        int32                            ``()``
+symmetric(n)            int32, the images of 0 ... n-1   ``(n,)``
+shifts(shape)           int32, one shift per axis        ``(len(shape),)``
+so(n), o(n), generated  matrix                           ``(n, n)``
+product(G, H)           ``(g, h)``                       that of each
+======================  ===============================  =====================
+
+The left action convention holds everywhere: ``compose(g, h)`` acts with ``h`` first. The Lie algebra has coordinates
+``x: (..., dim)``; a finite group has ``dim == 0`` and ``exp`` of the empty vector is the identity. Group elements that
+carry no dtype of their own (integers) ignore ``dtype`` arguments; ``dtype=float`` means JAX's default float.
+
+Records compare and hash by ``spec``, a nested tuple which says what the group *is* (never by ``name``), and are static
+pytree nodes: they can be closed over, passed to ``jit`` as static arguments, or kept in a Flax field.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+__all__ = ["Element", "Group", "Homomorphism", "product", "projection"]
+
+Element = Any
+"""One or many group elements: an array or a tuple of arrays."""
+
+
+def _function() -> Any:
+    return dataclasses.field(repr=False, compare=False)
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """A group: what it is (``spec``), its size, and its operations.
+
+    Attributes:
+        spec: nested tuple of what defines the group; equality and hash.
+        name: how it is printed.
+        dim: dimension of its Lie algebra; 0 if discrete.
+        order: number of elements, None if infinite.
+        compact: whether it is compact.
+        shape: shape of one element, or a tuple of such for a product.
+        identity: ``identity(dtype=float) -> e``.
+        compose: ``compose(g, h) -> g h``, ``h`` acts first.
+        inverse: ``inverse(g) -> g^-1``.
+        exp: ``exp(x: (..., dim)) -> g``.
+        log: ``log(g) -> x: (..., dim)``, right inverse of ``exp`` near the identity; NaN where there is no logarithm.
+        sample: ``sample(key, shape=(), dtype=float) -> g`` with batch axes ``shape``; Haar measure of mass 1 for every
+            compact group that has a name (``from_generators`` states its own law).
+        distance: ``distance(g, h) -> (...)``, zero only for equal elements, invariant under left translation
+            where the group is compact.
+        elements: ``elements(dtype=float)``, all of them stacked, the identity first; ValueError if infinite.
+        generators: ``generators(dtype=float)``, stacked; with ``exp`` they generate the group. May be empty.
+    """
+
+    spec: tuple
+    name: str = dataclasses.field(compare=False)
+    dim: int = dataclasses.field(compare=False)
+    order: int | None = dataclasses.field(compare=False)
+    compact: bool = dataclasses.field(compare=False)
+    shape: tuple = dataclasses.field(compare=False, repr=False)
+    identity: Callable[..., Element] = _function()
+    compose: Callable[[Element, Element], Element] = _function()
+    inverse: Callable[[Element], Element] = _function()
+    exp: Callable[[jax.Array], Element] = _function()
+    log: Callable[[Element], jax.Array] = _function()
+    sample: Callable[..., Element] = _function()
+    distance: Callable[[Element, Element], jax.Array] = _function()
+    elements: Callable[..., Element] = _function()
+    generators: Callable[..., Element] = _function()
+
+    def __str__(self) -> str:
+        return self.name
+
+    def batch_shape(self, g: Element) -> tuple[int, ...]:
+        """The leading (batch) axes of an element: its shape without the shape of one element."""
+        leaf, one = jax.tree.leaves(g)[0], jax.tree.leaves(self.identity())[0]
+        return leaf.shape[: leaf.ndim - one.ndim]
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class Homomorphism:
+    """A map of groups with ``map(g h) = map(g) map(h)``; inclusions of subgroups and projections of products.
+
+    ``f @ g`` is the composition, ``g`` first.
+
+    Attributes:
+        spec: what it is; equality and hash.
+        source: the group it starts from.
+        target: the group it lands in.
+        map: ``map(g, dtype=float)``; ``dtype`` is used where integers become matrices.
+    """
+
+    spec: tuple
+    source: Group = dataclasses.field(compare=False)
+    target: Group = dataclasses.field(compare=False)
+    map: Callable[..., Element] = _function()
+
+    def __str__(self) -> str:
+        return f"{self.source} -> {self.target}"
+
+    def __matmul__(self, first: "Homomorphism") -> "Homomorphism":
+        if first.target != self.source:
+            raise ValueError(
+                f"cannot compose: the first map ends in {first.target}, the second starts from {self.source}; "
+                f"they have to be the same group"
+            )
+        return Homomorphism(
+            spec=("composition", self.spec, first.spec),
+            source=first.source,
+            target=self.target,
+            map=lambda g, dtype=float: self.map(first.map(g, dtype), dtype),
+        )
+
+
+def product(*groups: Group) -> Group:
+    """The direct product: elements are tuples, everything is done factor by factor.
+
+    Args:
+        groups: two or more groups.
+
+    Returns:
+        The product; its algebra coordinates are those of the factors, one after the other.
+
+    Raises:
+        ValueError: fewer than two groups.
+
+    Example:
+        >>> from equiv.groups import cyclic, so
+        >>> product(cyclic(4), so(3)).dim
+        3
+    """
+    if len(groups) < 2:
+        raise ValueError(f"product needs two or more groups, got {len(groups)}")
+    splits = list(itertools.accumulate(g.dim for g in groups))[:-1]
+    order = 1
+    for g in groups:
+        order = None if order is None or g.order is None else order * g.order
+
+    def each(method: str) -> Callable[..., Element]:
+        return lambda *args: tuple(
+            getattr(g, method)(*(a[i] for a in args)) for i, g in enumerate(groups)
+        )
+
+    def sample(key: jax.Array, shape: tuple = (), dtype: Any = float) -> Element:
+        return tuple(g.sample(k, shape, dtype) for g, k in zip(groups, jax.random.split(key, len(groups))))
+
+    def distance(g: Element, h: Element) -> jax.Array:
+        return sum(group.distance(a, b) for group, a, b in zip(groups, g, h))
+
+    def elements(dtype: Any = float) -> Element:
+        parts = [g.elements(dtype) for g in groups]
+        grid = jnp.meshgrid(*(jnp.arange(g.order) for g in groups), indexing="ij")
+        return tuple(jax.tree.map(lambda e, i=i: e[i.ravel()], part) for part, i in zip(parts, grid))
+
+    def generators(dtype: Any = float) -> Element:
+        count = [jax.tree.leaves(g.generators(dtype))[0].shape[0] for g in groups]
+
+        def pad(i: int, group: Group) -> Element:
+            def stack(own: jax.Array, e: jax.Array) -> jax.Array:
+                before = jnp.broadcast_to(e, (sum(count[:i]), *e.shape))
+                after = jnp.broadcast_to(e, (sum(count[i + 1 :]), *e.shape))
+                return jnp.concatenate([before, own, after])
+
+            return jax.tree.map(stack, group.generators(dtype), group.identity(dtype))
+
+        return tuple(pad(i, g) for i, g in enumerate(groups))
+
+    return Group(
+        spec=("product", *groups),
+        name=" x ".join(g.name for g in groups),
+        dim=sum(g.dim for g in groups),
+        order=order,
+        compact=all(g.compact for g in groups),
+        shape=tuple(g.shape for g in groups),
+        identity=lambda dtype=float: tuple(g.identity(dtype) for g in groups),
+        compose=each("compose"),
+        inverse=each("inverse"),
+        exp=lambda x: tuple(g.exp(part) for g, part in zip(groups, jnp.split(x, splits, axis=-1))),
+        log=lambda g: jnp.concatenate([group.log(a) for group, a in zip(groups, g)], axis=-1),
+        sample=sample,
+        distance=distance,
+        elements=elements,
+        generators=generators,
+    )
+
+
+def projection(group: Group, factor: int) -> Homomorphism:
+    """The projection of a product onto one of its factors, ``(g_0, g_1, ...) -> g_factor``.
+
+    Args:
+        group: a group made by ``product``.
+        factor: which one, counted from 0.
+
+    Raises:
+        ValueError: not a product, or no such factor.
+
+    Example:
+        >>> from equiv.groups import cyclic
+        >>> print(projection(product(cyclic(2), cyclic(3)), 1))
+        cyclic(2) x cyclic(3) -> cyclic(3)
+    """
+    if group.spec[0] != "product" or not 0 <= factor < len(group.spec) - 1:
+        raise ValueError(f"projection needs a product group and the number of one of its factors, got {group}, {factor}")
+    return Homomorphism(
+        spec=("projection", group, factor),
+        source=group,
+        target=group.spec[1 + factor],
+        map=lambda g, dtype=float: g[factor],
+    )
