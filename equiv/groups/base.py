@@ -61,6 +61,7 @@ class Group:
         distance: ``distance(g, h) -> (...)``, zero only for equal elements, invariant under left translation
             where the group is compact.
         elements: ``elements(dtype=float)``, all of them stacked, the identity first; ValueError if infinite.
+        index: ``index(g) -> (...)``, the position of ``g`` in ``elements()``; ValueError if infinite.
         generators: ``generators(dtype=float)``, stacked; with ``exp`` they generate the group. May be empty.
     """
 
@@ -78,15 +79,21 @@ class Group:
     sample: Callable[..., Element] = _function()
     distance: Callable[[Element, Element], jax.Array] = _function()
     elements: Callable[..., Element] = _function()
+    index: Callable[[Element], jax.Array] = _function()
     generators: Callable[..., Element] = _function()
 
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def leaf_shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of the arrays of one element, in the order of ``jax.tree.leaves``."""
+        return jax.tree.leaves(self.shape, is_leaf=lambda node: all(isinstance(side, int) for side in node))
+
     def batch_shape(self, g: Element) -> tuple[int, ...]:
         """The leading (batch) axes of an element: its shape without the shape of one element."""
-        leaf, one = jax.tree.leaves(g)[0], jax.tree.leaves(self.identity())[0]
-        return leaf.shape[: leaf.ndim - one.ndim]
+        leaf = jax.tree.leaves(g)[0]
+        return leaf.shape[: leaf.ndim - len(self.leaf_shapes[0])]
 
 
 @jax.tree_util.register_static
@@ -165,6 +172,14 @@ def product(*groups: Group) -> Group:
         grid = jnp.meshgrid(*(jnp.arange(g.order) for g in groups), indexing="ij")
         return tuple(jax.tree.map(lambda e, i=i: e[i.ravel()], part) for part, i in zip(parts, grid))
 
+    def index(g: Element) -> jax.Array:
+        position = jnp.zeros((), jnp.int32)
+        for group, a in zip(groups, g):
+            if group.order is None:
+                group.index(a)  # raises
+            position = position * group.order + group.index(a)
+        return position
+
     def generators(dtype: Any = float) -> Element:
         count = [jax.tree.leaves(g.generators(dtype))[0].shape[0] for g in groups]
 
@@ -193,6 +208,7 @@ def product(*groups: Group) -> Group:
         sample=sample,
         distance=distance,
         elements=elements,
+        index=index,
         generators=generators,
     )
 

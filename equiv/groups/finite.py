@@ -37,6 +37,7 @@ def _finite(
     inverse: Callable[[Element], Element],
     sample: Callable[[jax.Array, tuple], Element],
     elements: Callable[[], np.ndarray],
+    index: Callable[[Element], jax.Array],
     generators: np.ndarray,
 ) -> Group:
     """The record of a group of integer arrays, from its order and its multiplication."""
@@ -63,6 +64,7 @@ def _finite(
         sample=lambda key, shape=(), dtype=float: sample(key, tuple(shape)),
         distance=lambda g, h: jnp.any(g != h, axis=tuple(range(-n_axes, 0))).astype(float) if n_axes else (g != h).astype(float),
         elements=all_elements,
+        index=index,
         generators=lambda dtype=float: jnp.asarray(generators, jnp.int32).reshape(-1, *shape),
     )
 
@@ -91,6 +93,7 @@ def cyclic(n: int) -> Group:
         inverse=lambda g: -g % n,
         sample=lambda key, shape: jax.random.randint(key, shape, 0, n, jnp.int32),
         elements=lambda: np.arange(n),
+        index=lambda g: g,
         generators=np.arange(1, min(2, n)),
     )
 
@@ -127,6 +130,7 @@ def dihedral(n: int) -> Group:
         inverse=lambda g: jnp.where(g < n, -g % n, g),
         sample=lambda key, shape: jax.random.randint(key, shape, 0, 2 * n, jnp.int32),
         elements=lambda: np.arange(2 * n),
+        index=lambda g: g,
         generators=np.array([1, n] if n > 1 else [n]),
     )
 
@@ -154,6 +158,14 @@ def symmetric(n: int) -> Group:
         g, h = jnp.broadcast_arrays(g, h)
         return jnp.take_along_axis(g, h, axis=-1)
 
+    def index(g: Element) -> jax.Array:
+        """The rank in lexicographic order: digit i counts the later images that are smaller than image i."""
+        later_and_smaller = (g[..., None, :] < g[..., :, None]) & jnp.broadcast_to(np.triu(np.ones((n, n), bool), 1), (*g.shape, n))
+        rank = jnp.zeros(g.shape[:-1], jnp.int32)
+        for i in range(n):
+            rank = rank * (n - i) + jnp.sum(later_and_smaller[..., i, :], axis=-1, dtype=jnp.int32)
+        return rank
+
     return _finite(
         spec=("symmetric", n),
         order=math.factorial(n),
@@ -165,6 +177,7 @@ def symmetric(n: int) -> Group:
             key, jnp.broadcast_to(jnp.arange(n, dtype=jnp.int32), (*shape, n)), axis=-1, independent=True
         ),
         elements=lambda: np.array(list(itertools.permutations(range(n)))),
+        index=index,
         generators=np.stack([swap, cycle])[: max(0, n - 1)],
     )
 
@@ -191,6 +204,12 @@ def shifts(shape: tuple[int, ...]) -> Group:
     def wrap(g: Element) -> Element:
         return g % side.reshape((1,) * (g.ndim - 1) + side.shape)
 
+    def index(g: Element) -> jax.Array:
+        position = jnp.zeros(g.shape[:-1], jnp.int32)
+        for axis, length in enumerate(shape):
+            position = position * length + g[..., axis]
+        return position
+
     return _finite(
         spec=("shifts", shape),
         order=math.prod(shape),
@@ -202,5 +221,6 @@ def shifts(shape: tuple[int, ...]) -> Group:
             [jax.random.randint(k, batch, 0, n, jnp.int32) for k, n in zip(jax.random.split(key, len(shape)), shape)], axis=-1
         ),
         elements=lambda: np.array(list(itertools.product(*map(range, shape)))),
+        index=index,
         generators=np.eye(len(shape))[side > 1],
     )

@@ -104,11 +104,20 @@ def _reflection(n: int, dtype: Any) -> Float[Array, "n n"]:
     return jnp.diag(jnp.ones(n, dtype).at[-1].set(-1))
 
 
-def _no_elements(name: str) -> Any:
-    def elements(dtype: Any = float) -> Element:
+def _listing(name: str, listed: np.ndarray | None) -> dict[str, Any]:
+    """The fields ``elements`` and ``index`` of a matrix group: a list searched by distance, or a refusal."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
         raise ValueError(f"{name} has infinitely many elements and cannot list them; use sample")
 
-    return elements
+    def index(g: Float[Array, "... n n"]) -> jax.Array:
+        every = jnp.asarray(listed, g.dtype).reshape((1,) * (g.ndim - 2) + listed.shape)
+        difference = g[..., None, :, :] - every
+        return jnp.argmin(jnp.sum(difference**2, axis=(-2, -1)), axis=-1).astype(jnp.int32)
+
+    if listed is None:
+        return {"elements": refuse, "index": refuse}
+    return {"elements": lambda dtype=float: jnp.asarray(listed, dtype), "index": index}
 
 
 @functools.cache
@@ -152,7 +161,7 @@ def so(n: int) -> Group:
         log=functools.partial(_rotation_log, n),
         sample=sample,
         distance=_chordal,
-        elements=_no_elements(f"SO({n})") if n > 1 else lambda dtype=float: jnp.ones((1, 1, 1), dtype),
+        **_listing(f"SO({n})", None if n > 1 else np.ones((1, 1, 1))),
         generators=lambda dtype=float: jnp.zeros((0, n, n), dtype),
     )
 
@@ -193,9 +202,7 @@ def o(n: int) -> Group:
         log=functools.partial(_rotation_log, n),
         sample=lambda key, shape=(), dtype=float: _haar_orthogonal(key, n, tuple(shape), dtype),
         distance=_chordal,
-        elements=_no_elements(f"O({n})")
-        if n > 1
-        else lambda dtype=float: jnp.array([[[1]], [[-1]]], dtype),
+        **_listing(f"O({n})", None if n > 1 else np.array([[[1.0]], [[-1.0]]])),
         generators=mirror,
     )
 
@@ -309,7 +316,7 @@ def from_generators(lie: Any = (), discrete: Any = (), name: str | None = None) 
         log=log,
         sample=sample,
         distance=_chordal,
-        elements=_no_elements(label) if listed is None else lambda dtype=float: jnp.asarray(listed, dtype),
+        **_listing(label, listed),
         generators=lambda dtype=float: jnp.asarray(steps, dtype),
     )
 

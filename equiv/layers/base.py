@@ -1,0 +1,162 @@
+"""Layers as records: two representations, and two pure functions.
+
+``layer.init(key, dtype=float) -> params`` draws the parameters, the only randomness there is; ``layer.apply(params, x)`` computes, for
+``x: (..., rep_in.dim)``, an array ``(..., rep_out.dim)`` of the same dtype. A layer knows what it maps from and to, so its
+equivariance is measured with nothing else, and the combinators below refuse what does not fit before anything runs.
+
+Parameters are plain nested dicts and tuples of arrays, and layers compose by functions, so ``vmap`` over ``init``, ``grad`` of
+``apply`` and optax need no adapter; ``equiv.flax`` has one for those who train in Flax.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from equiv.reps import Rep
+
+__all__ = ["Layer", "Params", "parallel", "residual", "serial"]
+
+Params = Any
+"""A nested structure of arrays."""
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """An equivariant map with parameters, ``apply(params, act_in(g, x)) = act_out(g, apply(params, x))``.
+
+    ``apply`` checks its input and refuses, in words, arrays of another length and integer arrays.
+
+    Attributes:
+        spec: nested tuple of what defines the layer; equality and hash.
+        name: how it is printed.
+        rep_in: representation of the input.
+        rep_out: representation of the output.
+        init: ``init(key, dtype=float) -> params``.
+        apply: ``apply(params, x: (..., rep_in.dim)) -> (..., rep_out.dim)``.
+    """
+
+    spec: tuple
+    name: str = dataclasses.field(compare=False)
+    rep_in: Rep = dataclasses.field(compare=False)
+    rep_out: Rep = dataclasses.field(compare=False)
+    init: Callable[..., Params] = dataclasses.field(repr=False, compare=False)
+    apply: Callable[[Params, jax.Array], jax.Array] = dataclasses.field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        unchecked = self.apply
+
+        def apply(params: Params, x: jax.Array) -> jax.Array:
+            x = jnp.asarray(x)
+            if x.ndim == 0 or x.shape[-1] != self.rep_in.dim:
+                raise ValueError(f"{self.name} takes {self.rep_in}, vectors of length {self.rep_in.dim}, got an array of shape {x.shape}")
+            if not jnp.issubdtype(x.dtype, jnp.floating):
+                raise TypeError(f"{self.name} takes floating-point arrays, got {x.dtype}; cast it, x.astype(float)")
+            return unchecked(params, x)
+
+        object.__setattr__(self, "apply", apply)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def serial(*layers: Layer) -> Layer:
+    """One layer after the other; the parameters are a tuple, one entry per layer.
+
+    Args:
+        layers: one or more; each takes what the one before gives.
+
+    Raises:
+        ValueError: no layer, or two neighbours that do not fit, both named.
+
+    Example:
+        >>> from equiv.groups import cyclic
+        >>> from equiv.layers import linear, pointwise
+        >>> from equiv.reps import regular
+        >>> v = regular(cyclic(4))
+        >>> net = serial(linear(v, 3 * v), pointwise(3 * v, jax.nn.relu), linear(3 * v, v))
+        >>> net.apply(net.init(jax.random.key(0)), jnp.ones((5, 4))).shape
+        (5, 4)
+    """
+    if not layers:
+        raise ValueError("serial needs one or more layers, got none")
+    for k, (first, second) in enumerate(zip(layers, layers[1:]), 1):
+        if first.rep_out != second.rep_in:
+            raise ValueError(
+                f"serial: layer {k}, {first}, gives {first.rep_out}, but layer {k + 1}, {second}, takes {second.rep_in}; "
+                f"they have to be the same representation"
+            )
+
+    def init(key: jax.Array, dtype: Any = float) -> Params:
+        return tuple(layer.init(k, dtype) for layer, k in zip(layers, jax.random.split(key, len(layers))))
+
+    def apply(params: Params, x: jax.Array) -> jax.Array:
+        for layer, p in zip(layers, params):
+            x = layer.apply(p, x)
+        return x
+
+    name = f"serial({', '.join(map(str, layers))})"
+    return Layer(("serial", *layers), name, layers[0].rep_in, layers[-1].rep_out, init, apply)
+
+
+def residual(layer: Layer) -> Layer:
+    """``x + layer(x)``, with the layer's parameters.
+
+    Args:
+        layer: gives what it takes.
+
+    Raises:
+        ValueError: input and output representations differ.
+
+    Example:
+        >>> from equiv.groups import so
+        >>> from equiv.layers import linear
+        >>> from equiv.reps import standard
+        >>> residual(linear(standard(so(3)), standard(so(3)))).rep_out.dim
+        3
+    """
+    if layer.rep_in != layer.rep_out:
+        raise ValueError(f"residual needs a layer that gives what it takes, but {layer} takes {layer.rep_in} and gives {layer.rep_out}")
+
+    def apply(params: Params, x: jax.Array) -> jax.Array:
+        return x + layer.apply(params, x)
+
+    return Layer(("residual", layer), f"residual({layer})", layer.rep_in, layer.rep_out, layer.init, apply)
+
+
+def parallel(*layers: Layer) -> Layer:
+    """Each layer on its own part of the input: the direct sum; the parameters are a tuple, one entry per layer.
+
+    Args:
+        layers: one or more, of one group.
+
+    Raises:
+        ValueError: no layer, or layers of two groups.
+
+    Example:
+        >>> from equiv.groups import so
+        >>> from equiv.layers import linear, pointwise
+        >>> from equiv.reps import standard, trivial
+        >>> v, scalars = standard(so(3)), trivial(so(3), 4)
+        >>> print(parallel(linear(v, 2 * v), pointwise(scalars, jax.nn.relu)).rep_out)
+        2 * standard(SO(3)) + 4 * trivial
+    """
+    if not layers:
+        raise ValueError("parallel needs one or more layers, got none")
+    rep_in, rep_out = layers[0].rep_in, layers[0].rep_out
+    for layer in layers[1:]:
+        rep_in, rep_out = rep_in + layer.rep_in, rep_out + layer.rep_out
+    ends = np.cumsum([layer.rep_in.dim for layer in layers])[:-1]
+
+    def init(key: jax.Array, dtype: Any = float) -> Params:
+        return tuple(layer.init(k, dtype) for layer, k in zip(layers, jax.random.split(key, len(layers))))
+
+    def apply(params: Params, x: jax.Array) -> jax.Array:
+        parts = jnp.split(x, ends, axis=-1)
+        return jnp.concatenate([layer.apply(p, part) for layer, p, part in zip(layers, params, parts)], axis=-1)
+
+    return Layer(("parallel", *layers), f"parallel({', '.join(map(str, layers))})", rep_in, rep_out, init, apply)

@@ -1,0 +1,97 @@
+"""Linear equivariant layers: every equivariant matrix, and every equivariant bias.
+
+``linear`` is a basis of Hom_G(V, W) with one learned coefficient per basis map; ``bias`` adds a learned invariant vector. Together
+they are all equivariant affine maps. The coefficients are drawn so that unit variance goes in and comes out: with
+``E x x^T = 1``, a summand of W that receives ``k`` orthonormal maps has ``E |y|^2 = k var``, so ``var = dim / k``.
+"""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from equiv.layers.base import Layer, Params
+from equiv.reps import Rep, intertwiners, trivial
+
+__all__ = ["bias", "linear"]
+
+
+@functools.cache
+def linear(rep_in: Rep, rep_out: Rep) -> Layer:
+    """The general equivariant linear map, ``y = sum_k weight_k B_k x``.
+
+    Args:
+        rep_in: V.
+        rep_out: W, of the same group.
+
+    Returns:
+        A layer with parameters ``{"weight": (dim Hom_G(V, W),)}``.
+
+    Raises:
+        ValueError: a summand of W that no equivariant map from V reaches, so that it would be zero for ever; or two groups.
+
+    Example:
+        >>> from equiv.groups import dihedral
+        >>> from equiv.reps import pixels, regular
+        >>> d4 = dihedral(4)
+        >>> layer = linear(pixels(d4, 8), 5 * regular(d4))
+        >>> layer.init(jax.random.key(0))["weight"].shape  # 64 * 40 entries, 8 of each value
+        (320,)
+
+    Reference:
+        Finzi, Welling, Wilson, A Practical Method for Constructing Equivariant Multilayer Perceptrons, ICML 2021 (arXiv 2104.09459).
+    """
+    basis = intertwiners.basis(rep_in, rep_out)
+    fans: dict[int, int] = {}
+    for block in basis.blocks:
+        fans[block.rows.start] = fans.get(block.rows.start, 0) + block.copies_in * block.atom.dim
+    deviation = np.zeros(basis.dim)
+    for (summand, _), fan in zip(rep_out.summands, fans.values()):
+        if not fan:
+            raise ValueError(f"no equivariant linear map of {rep_out.group} leads from {rep_in} to {summand}: drop it from {rep_out}")
+    for block in basis.blocks:
+        fan = fans[block.rows.start]
+        deviation[block.span] = np.sqrt((block.rows.stop - block.rows.start) / block.copies_out / fan)
+
+    def init(key: jax.Array, dtype: Any = float) -> Params:
+        return {"weight": jnp.asarray(deviation, dtype) * jax.random.normal(key, (basis.dim,), dtype)}
+
+    def apply(params: Params, x: jax.Array) -> jax.Array:
+        return x @ basis.combine(jnp.asarray(params["weight"], x.dtype)).T
+
+    return Layer(("linear", rep_in, rep_out), f"linear({rep_in} -> {rep_out})", rep_in, rep_out, init, apply)
+
+
+@functools.cache
+def bias(rep: Rep) -> Layer:
+    """The general equivariant bias, ``y = x + sum_k bias_k v_k`` with ``v_k`` a basis of the invariant vectors V^G.
+
+    Args:
+        rep: V.
+
+    Returns:
+        A layer with parameters ``{"bias": (dim V^G,)}``, zero at first.
+
+    Raises:
+        ValueError: 0 is the only invariant vector, so that there is no bias.
+
+    Example:
+        >>> from equiv.groups import cyclic
+        >>> from equiv.reps import regular
+        >>> bias(2 * regular(cyclic(5))).init(jax.random.key(0))["bias"].shape
+        (2,)
+    """
+    basis = intertwiners.basis(trivial(rep.group), rep)
+    if not basis.dim:
+        raise ValueError(f"{rep} of {rep.group} has no invariant vector except 0, so it takes no bias: leave the bias out")
+
+    def init(key: jax.Array, dtype: Any = float) -> Params:
+        return {"bias": jnp.zeros(basis.dim, dtype)}
+
+    def apply(params: Params, x: jax.Array) -> jax.Array:
+        shift = basis.combine(jnp.asarray(params["bias"], x.dtype))[:, 0]
+        return x + jnp.broadcast_to(shift, x.shape)
+
+    return Layer(("bias", rep), f"bias({rep})", rep, rep, init, apply)

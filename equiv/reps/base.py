@@ -1,0 +1,470 @@
+"""Representations as records: a group, a dimension, and how one element acts on one vector.
+
+``rep.act(g, v)`` moves vectors ``v: (..., dim)`` by elements ``g`` whose batch axes broadcast against those of ``v``; the
+matrix, the dual, sums and tensor products are derived from it. A builder writes the action of *one* element on *one*
+vector and the record broadcasts it, so no representation carries its own batching.
+
+Conventions. Left action, ``act(compose(g, h), v) = act(g, act(h, v))``; column vectors. Float elements and vectors share one
+dtype, and that dtype comes back; integer elements (permutations) act in any dtype. A direct sum keeps its summands as
+``(rep, multiplicity)`` with the copies of one summand next to each other: a vector of ``3 * V + W`` is three V-vectors
+followed by one W-vector. Facts such as "acts by permutations" are never declared, they are read off the action
+(see ``equiv.reps.intertwiners``); ``orthogonal`` is the one exception, since duals and projections branch on it.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Shaped
+
+from equiv import numerics
+from equiv.groups import Element, Group, Homomorphism, cyclic, dihedral, inclusion, o, so
+from equiv.groups.finite import whole
+
+__all__ = [
+    "Rep",
+    "algebra",
+    "character",
+    "permutation",
+    "pixels",
+    "regular",
+    "representation",
+    "restrict",
+    "standard",
+    "trivial",
+]
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class Rep:
+    """A linear representation of a group: ``(one g, one v) -> g v``, broadcast.
+
+    ``V + W`` is the direct sum, ``V * W`` the tensor product (Kronecker order, V's index first), ``n * V`` n copies.
+
+    Attributes:
+        spec: nested tuple of what defines the representation; equality and hash.
+        group: the group that acts.
+        name: how it is printed.
+        dim: dimension of the space.
+        orthogonal: whether every element acts by an orthogonal matrix.
+        one: ``one(g, v: (dim,)) -> (dim,)``, the action without batch axes. Use ``act``.
+    """
+
+    spec: tuple
+    group: Group = dataclasses.field(compare=False)
+    name: str = dataclasses.field(compare=False)
+    dim: int = dataclasses.field(compare=False)
+    orthogonal: bool = dataclasses.field(compare=False)
+    one: Callable[[Element, jax.Array], jax.Array] = dataclasses.field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def act(self, g: Element, v: Shaped[Array, "... d"]) -> Shaped[Array, "... d"]:
+        """``rho(g) v``, broadcast over the batch axes of both.
+
+        Args:
+            g: elements, any batch axes.
+            v: (..., dim), batch axes that broadcast against those of ``g``.
+
+        Returns:
+            The moved vectors, in the dtype of ``v``.
+
+        Raises:
+            ValueError: the last axis of ``v`` is not ``dim``.
+            TypeError: float elements and vectors of different dtypes.
+
+        Example:
+            >>> from equiv.groups import cyclic
+            >>> regular(cyclic(3)).act(jnp.array(1), jnp.array([10.0, 20.0, 30.0])).tolist()
+            [30.0, 10.0, 20.0]
+        """
+        if v.ndim == 0 or v.shape[-1] != self.dim:
+            raise ValueError(f"{self} of {self.group} acts on vectors of length {self.dim}, got an array of shape {v.shape}")
+        leaves, tree = jax.tree.flatten(jax.tree.map(jnp.asarray, g))
+        for leaf in leaves:
+            if jnp.issubdtype(leaf.dtype, jnp.floating) and leaf.dtype != v.dtype:
+                raise TypeError(
+                    f"{self} of {self.group}: the element is {leaf.dtype} and the vector {v.dtype}; "
+                    f"cast one, they have to be of one dtype"
+                )
+        return _broadcast_act(self, jax.tree.unflatten(tree, leaves), v)
+
+    def matrix(self, g: Element, dtype: Any = float) -> Shaped[Array, "... d d"]:
+        """The matrices ``rho(g)``, columns first: ``matrix(g) @ v == act(g, v)``.
+
+        Args:
+            g: elements, any batch axes.
+            dtype: used where elements carry none (integers).
+
+        Example:
+            >>> from equiv.groups import dihedral
+            >>> standard(dihedral(4)).matrix(jnp.array(4)).tolist()
+            [[1.0, -0.0], [0.0, -1.0]]
+        """
+        floats = [leaf.dtype for leaf in jax.tree.leaves(g) if jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating)]
+        return _matrices(self, jax.tree.map(jnp.asarray, g), floats[0] if floats else dtype)
+
+    @property
+    def dual(self) -> "Rep":
+        """The representation on linear forms, ``rho(g^-1)^T``; an orthogonal one is its own dual."""
+        if self.orthogonal:
+            return self
+        if self.spec[0] == "dual":
+            return self.spec[1]
+
+        def one(g: Element, v: jax.Array) -> jax.Array:
+            return jax.linear_transpose(functools.partial(self.one, self.group.inverse(g)), v)(v)[0]
+
+        return Rep(("dual", self), self.group, f"dual({self})", self.dim, False, one)
+
+    @property
+    def summands(self) -> tuple[tuple["Rep", int], ...]:
+        """The summands with their multiplicities, in order; a representation that is no sum is its own single one."""
+        return self.spec[1] if self.spec[0] == "sum" else ((self, 1),)
+
+    def __add__(self, other: "Rep") -> "Rep":
+        return _sum(self.summands + other.summands) if isinstance(other, Rep) else NotImplemented
+
+    def __rmul__(self, copies: int) -> "Rep":
+        if not isinstance(copies, int | np.integer):
+            return NotImplemented
+        copies = whole(copies, 1, f"the number of copies of {self}")
+        return self if copies == 1 else _sum(self.summands * copies) if len(self.summands) > 1 else _copies(self, copies)
+
+    def __mul__(self, other: "Rep") -> "Rep":
+        if not isinstance(other, Rep):
+            return NotImplemented
+        _one_group("a tensor product", [self, other])
+
+        def one(g: Element, v: jax.Array) -> jax.Array:
+            grid = v.reshape(self.dim, other.dim)
+            grid = jax.vmap(functools.partial(other.one, g))(grid)
+            return jax.vmap(functools.partial(self.one, g), in_axes=1, out_axes=1)(grid).ravel()
+
+        return Rep(
+            spec=("tensor", self, other),
+            group=self.group,
+            name=f"{_factor(self)} * {_factor(other)}",
+            dim=self.dim * other.dim,
+            orthogonal=self.orthogonal and other.orthogonal,
+            one=one,
+        )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _broadcast_act(rep: Rep, g: Element, v: jax.Array) -> jax.Array:
+    """``rep.one`` over the broadcast batch axes; axes of length 1 and missing ones are mapped over, not copied."""
+    leaves, tree = jax.tree.flatten(g)
+    shapes = rep.group.leaf_shapes
+    axes = [f"({','.join(f'a{i}_{j}' for j in range(len(shape)))})" for i, shape in enumerate(shapes)]
+    act = jnp.vectorize(
+        lambda *args: rep.one(jax.tree.unflatten(tree, args[:-1]), args[-1]), signature=f"{','.join(axes)},(d)->(d)"
+    )
+    rank = max([v.ndim - 1] + [leaf.ndim - len(shape) for leaf, shape in zip(leaves, shapes)])
+    padded = [leaf.reshape((1,) * (rank - leaf.ndim + len(shape)) + leaf.shape) for leaf, shape in zip(leaves, shapes)]
+    return act(*padded, v.reshape((1,) * (rank + 1 - v.ndim) + v.shape))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 2))
+def _matrices(rep: Rep, g: Element, dtype: Any) -> jax.Array:
+    return jax.vmap(lambda v: rep.act(g, v), out_axes=-1)(jnp.eye(rep.dim, dtype=dtype))
+
+
+def _factor(rep: Rep) -> str:
+    return f"({rep})" if rep.spec[0] == "sum" else str(rep)
+
+
+def _one_group(what: str, reps: list[Rep]) -> Group:
+    groups = list(dict.fromkeys(rep.group for rep in reps))
+    if len(groups) > 1:
+        raise ValueError(f"{what} needs representations of one group, got {' and '.join(map(str, groups))}; restrict them first")
+    return groups[0]
+
+
+def _copies(rep: Rep, copies: int) -> Rep:
+    (single, before), *_ = rep.summands
+    return _sum(((single, before * copies),))
+
+
+def _sum(summands: tuple[tuple[Rep, int], ...]) -> Rep:
+    """The direct sum; equal neighbours are merged."""
+    group = _one_group("a direct sum", [rep for rep, _ in summands])
+    merged: list[tuple[Rep, int]] = []
+    for rep, copies in summands:
+        if merged and merged[-1][0] == rep:
+            merged[-1] = (rep, merged[-1][1] + copies)
+        else:
+            merged.append((rep, copies))
+    ends = np.cumsum([rep.dim * copies for rep, copies in merged])
+
+    def one(g: Element, v: jax.Array) -> jax.Array:
+        parts = []
+        for (rep, copies), part in zip(merged, jnp.split(v, ends[:-1])):
+            moved = jax.vmap(functools.partial(rep.one, g))(part.reshape(copies, rep.dim))
+            parts.append(moved.ravel())
+        return jnp.concatenate(parts)
+
+    return Rep(
+        spec=("sum", tuple(merged)),
+        group=group,
+        name=" + ".join(str(rep) if copies == 1 else f"{copies} * {_factor(rep)}" for rep, copies in merged),
+        dim=int(ends[-1]),
+        orthogonal=all(rep.orthogonal for rep, _ in merged),
+        one=one,
+    )
+
+
+def representation(group: Group, name: str, dim: int, one: Callable[[Element, jax.Array], jax.Array]) -> Rep:
+    """A representation from your own action, for instance another library's.
+
+    Whether it is orthogonal is read off the action, at the generators, in the algebra and at drawn elements. Whether it is a
+    representation at all is what ``equiv.laws.measure_homomorphism`` tells.
+
+    Args:
+        group: the group.
+        name: how it is printed.
+        dim: dimension of the space.
+        one: ``one(g, v: (dim,)) -> (dim,)``, one element on one vector, linear in ``v``.
+
+    Raises:
+        ValueError: ``dim`` is below 1.
+
+    Example:
+        >>> from equiv.groups import so
+        >>> cross = representation(so(3), "rows", 9, lambda g, v: (g @ v.reshape(3, 3)).ravel())
+        >>> cross.orthogonal
+        True
+    """
+    dim = whole(dim, 1, "the dimension of a representation")
+    draft = Rep(("given", group, name, dim, one), group, name, dim, False, one)
+    with numerics.float64():
+        drawn = draft.matrix(group.sample(jax.random.key(0), (16,)))
+        gram = jnp.einsum("nij,nik->njk", drawn, drawn)
+        worst = float(jnp.max(jnp.abs(gram - jnp.broadcast_to(jnp.eye(dim), gram.shape))))
+        steps = draft.matrix(group.generators())
+        gram = jnp.einsum("nij,nik->njk", steps, steps)
+        worst = max(worst, float(jnp.max(jnp.abs(gram - jnp.broadcast_to(jnp.eye(dim), gram.shape)), initial=0.0)))
+    return dataclasses.replace(draft, orthogonal=worst < 1e-6)
+
+
+@functools.cache
+def trivial(group: Group, dim: int = 1) -> Rep:
+    """Nothing moves: ``dim`` invariant numbers.
+
+    Args:
+        group: the group.
+        dim: how many numbers, at least 1.
+
+    Raises:
+        ValueError: ``dim`` is not a whole number of at least 1.
+
+    Example:
+        >>> from equiv.groups import so
+        >>> trivial(so(3), 2).dim
+        2
+    """
+    dim = whole(dim, 1, "the dimension of a trivial representation")
+    scalar = Rep(("trivial", group), group, "trivial", 1, True, lambda g, v: v)
+    return dim * scalar
+
+
+@functools.cache
+def standard(group: Group) -> Rep:
+    """The representation a group is defined by: matrices act on their space, permutations permute coordinates.
+
+    Cyclic and dihedral groups act on the plane, as subgroups of SO(2) and O(2).
+
+    Args:
+        group: a matrix group, ``cyclic``, ``dihedral`` or ``symmetric``.
+
+    Raises:
+        ValueError: the group has no such representation (shifts, products).
+
+    Example:
+        >>> from equiv.groups import so, symmetric
+        >>> standard(so(3)).dim, standard(symmetric(5)).dim
+        (3, 5)
+    """
+    family = group.spec[0]
+    if family in ("cyclic", "dihedral"):
+        plane = so(2) if family == "cyclic" else o(2)
+        return dataclasses.replace(restrict(standard(plane), inclusion(group, plane)), name=f"standard({group})")
+    if family == "symmetric":
+        return permutation(group, group.spec[1], lambda g: g, name=f"standard({group})")
+    if isinstance(group.shape, tuple) and len(group.shape) == 2 and isinstance(group.shape[0], int):
+        n = group.shape[0]
+        return Rep(("standard", group), group, f"standard({group})", n, group.compact, lambda g, v: g @ v)
+    raise ValueError(
+        f"{group} has no standard representation; use regular({group}), or restrict one of a factor along a projection"
+    )
+
+
+def permutation(group: Group, degree: int, images: Callable[[Element], jax.Array], name: str | None = None) -> Rep:
+    """The group permutes ``degree`` coordinates: ``(g v)[images(g)[i]] = v[i]``.
+
+    Args:
+        group: a discrete group.
+        degree: how many coordinates.
+        images: ``images(g) -> (degree,)`` int, where each coordinate goes under one element.
+        name: how it is printed.
+
+    Raises:
+        ValueError: ``images`` of the identity or of a generator is no permutation of 0 ... degree-1, or the group is not discrete.
+
+    Example:
+        >>> from equiv.groups import cyclic
+        >>> by_two = permutation(cyclic(3), 6, lambda g: (jnp.arange(6) + 2 * g) % 6)
+        >>> by_two.act(jnp.array(1), jnp.arange(6.0)).tolist()
+        [4.0, 5.0, 0.0, 1.0, 2.0, 3.0]
+    """
+    degree = whole(degree, 1, "the number of permuted coordinates")
+    if group.dim:
+        raise ValueError(f"permutation needs a discrete group, got {group} of dimension {group.dim}, which is connected near the identity")
+    with jax.ensure_compile_time_eval():
+        moves = [np.asarray(images(group.identity()))]
+        steps = group.generators()
+        n_steps = jax.tree.leaves(steps)[0].shape[0]
+        moves += [np.asarray(images(jax.tree.map(lambda e, i=i: e[i], steps))) for i in range(n_steps)]
+    for move in moves:
+        if move.shape != (degree,) or not np.array_equal(np.sort(move), np.arange(degree)):
+            raise ValueError(f"images(g) has to be a permutation of 0 ... {degree - 1}, got {move.tolist()}")
+    return Rep(
+        spec=("permutation", group, degree, np.stack(moves).astype(np.int32).tobytes()),
+        group=group,
+        name=name or f"permutation({group}, {degree})",
+        dim=degree,
+        orthogonal=True,
+        one=lambda g, v: v[images(group.inverse(g))],
+    )
+
+
+@functools.cache
+def regular(group: Group) -> Rep:
+    """The regular representation: functions on the group, ``(g v)[g h] = v[h]``, in the order of ``group.elements()``.
+
+    For ``shifts(shape)`` these are the row-major images on the grid.
+
+    Args:
+        group: a finite group.
+
+    Raises:
+        ValueError: the group is infinite.
+
+    Example:
+        >>> from equiv.groups import dihedral
+        >>> regular(dihedral(4)).dim
+        8
+    """
+    if group.order is None:
+        raise ValueError(f"the regular representation needs a finite group, got {group}")
+
+    def images(g: Element) -> jax.Array:
+        dtypes = [leaf.dtype for leaf in jax.tree.leaves(g) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+        every = group.elements(dtypes[0] if dtypes else float)
+        moved = jax.vmap(lambda h: group.compose(g, h))(every)
+        return group.index(moved)
+
+    return permutation(group, group.order, images, name=f"regular({group})")
+
+
+@functools.cache
+def pixels(group: Group, side: int) -> Rep:
+    """A square image of ``side`` x ``side`` pixels, row by row, turned and mirrored.
+
+    The first column is left, the first row at the top. The rotation k turns the picture counter-clockwise by 2 pi k / n; the mirror
+    turns it upside down, (x, y) -> (x, -y), as in ``standard``.
+
+    Args:
+        group: ``cyclic(n)`` or ``dihedral(n)`` with n = 1, 2 or 4.
+        side: pixels along an edge.
+
+    Raises:
+        ValueError: another group: its rotations do not map pixels to pixels.
+
+    Example:
+        >>> from equiv.groups import cyclic
+        >>> pixels(cyclic(4), 2).act(jnp.array(1), jnp.array([1.0, 2.0, 3.0, 4.0])).reshape(2, 2).tolist()
+        [[2.0, 4.0], [1.0, 3.0]]
+    """
+    side = whole(side, 1, "the side of an image")
+    family, n = group.spec[0], group.spec[1]
+    if family not in ("cyclic", "dihedral") or n not in (1, 2, 4):
+        raise ValueError(f"pixels needs cyclic(n) or dihedral(n) with n = 1, 2 or 4, which map pixels to pixels; got {group}")
+    pictures = np.arange(side * side).reshape(side, side)
+    turned = [np.rot90(pictures, k * 4 // n).ravel() for k in range(n)]
+    mirrored = [np.rot90(pictures[::-1], k * 4 // n).ravel() for k in range(n)]
+    sources = np.stack(turned + mirrored if family == "dihedral" else turned)  # pixel i of the moved picture shows sources[g, i]
+    images = np.argsort(sources, axis=1).astype(np.int32)
+    return permutation(group, side * side, lambda g: jnp.asarray(images)[g], name=f"pixels({group}, {side})")
+
+
+def restrict(rep: Rep, homomorphism: Homomorphism) -> Rep:
+    """The representation of the source: ``g`` acts as ``rho(map(g))``.
+
+    Args:
+        rep: a representation of the homomorphism's target.
+        homomorphism: ``inclusion(subgroup, group)``, a ``projection``, or a composition.
+
+    Raises:
+        ValueError: ``rep`` is one of another group.
+
+    Example:
+        >>> from equiv.groups import cyclic, inclusion, so
+        >>> restrict(standard(so(2)), inclusion(cyclic(4), so(2))).dim
+        2
+    """
+    if rep.group != homomorphism.target:
+        raise ValueError(f"restrict needs a representation of {homomorphism.target}, where {homomorphism} ends; got {rep} of {rep.group}")
+    if homomorphism.source == homomorphism.target and homomorphism.spec[0] == "inclusion":
+        return rep
+    return Rep(
+        spec=("restriction", rep, homomorphism),
+        group=homomorphism.source,
+        name=f"restrict({rep}, {homomorphism.source})",
+        dim=rep.dim,
+        orthogonal=rep.orthogonal,
+        one=lambda g, v: rep.one(homomorphism.map(g, v.dtype), v),
+    )
+
+
+def character(rep: Rep, g: Element) -> Shaped[Array, "..."]:
+    """The character ``chi(g) = tr rho(g)``.
+
+    Args:
+        rep: the representation.
+        g: elements, any batch axes.
+
+    Example:
+        >>> from equiv.groups import cyclic
+        >>> character(regular(cyclic(3)), jnp.arange(3)).tolist()
+        [3.0, 0.0, 0.0]
+    """
+    return jnp.trace(rep.matrix(g), axis1=-2, axis2=-1)
+
+
+@functools.cache
+def algebra(rep: Rep) -> np.ndarray:
+    """The Lie algebra's matrices ``d rho(e_k) = d/dt rho(exp(t e_k))`` at ``t = 0``, in float64.
+
+    Args:
+        rep: the representation.
+
+    Returns:
+        (group.dim, dim, dim).
+
+    Example:
+        >>> from equiv.groups import so
+        >>> algebra(standard(so(2))).round(6).tolist()
+        [[[0.0, -1.0], [1.0, 0.0]]]
+    """
+    if rep.group.dim == 0:
+        return np.zeros((0, rep.dim, rep.dim))
+    with numerics.float64():
+        tangent = jax.jacfwd(lambda x: rep.matrix(rep.group.exp(x)))(jnp.zeros(rep.group.dim))
+        return np.moveaxis(np.asarray(tangent), -1, 0)
