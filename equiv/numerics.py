@@ -167,5 +167,7 @@ def logm(a: Float[Array, "... n n"]) -> Float[Array, "... n n"]:
     for k in range(23, 0, -2):
         series = eye / k + square @ series
     log = 2 ** (n_roots + 1) * (x @ series)
-    right = jnp.all(jnp.abs(expm(log) - a) < 1e-3 * (1 + jnp.max(jnp.abs(a), axis=(-2, -1), keepdims=True)), axis=(-2, -1))
+    right = jnp.all(
+        jnp.abs(expm(log) - a) < 1e-3 * (1 + jnp.max(jnp.abs(a), axis=(-2, -1), keepdims=True)), axis=(-2, -1)
+    )
     return jnp.where(right[..., None, None], log, jnp.nan)

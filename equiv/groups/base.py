@@ -17,35 +17,52 @@ The left action convention holds everywhere: ``compose(g, h)`` acts with ``h`` f
 ``x: (..., dim)``; a finite group has ``dim == 0`` and ``exp`` of the empty vector is the identity. Group elements that
 carry no dtype of their own (integers) ignore ``dtype`` arguments; ``dtype=float`` means JAX's default float.
 
-Records compare and hash by ``spec``, a nested tuple which says what the group *is* (never by ``name``), and are static
+Every record of the library carries a ``spec``, a nested tuple which says what it *is*. Builders intern their records by it:
+building the same thing twice gives the same object, so records compare and hash by identity, fast, and compiled programs are shared; a
+copy with one function exchanged (``dataclasses.replace``) is another object and never mistaken for the first. They are static
 pytree nodes: they can be closed over, passed to ``jit`` as static arguments, or kept in a Flax field.
 """
 
 import dataclasses
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 
-__all__ = ["Element", "Group", "Homomorphism", "product", "projection"]
+__all__ = ["Element", "Group", "Homomorphism", "intern", "product", "projection"]
 
 Element = Any
 """One or many group elements: an array or a tuple of arrays."""
 
 
+_Record = TypeVar("_Record")
+_BUILT: dict[tuple, Any] = {}
+
+
+def intern(record: _Record) -> _Record:
+    """The first record built with this spec; every builder returns through here.
+
+    Example:
+        >>> from equiv.groups import cyclic, product
+        >>> product(cyclic(2), cyclic(3)) is product(cyclic(2), cyclic(3))
+        True
+    """
+    return _BUILT.setdefault((type(record), record.spec), record)
+
+
 def _function() -> Any:
-    return dataclasses.field(repr=False, compare=False)
+    return dataclasses.field(repr=False)
 
 
 @jax.tree_util.register_static
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Group:
     """A group: what it is (``spec``), its size, and its operations.
 
     Attributes:
-        spec: nested tuple of what defines the group; equality and hash.
+        spec: nested tuple of what defines the group.
         name: how it is printed.
         dim: dimension of its Lie algebra; 0 if discrete.
         order: number of elements, None if infinite.
@@ -66,11 +83,11 @@ class Group:
     """
 
     spec: tuple
-    name: str = dataclasses.field(compare=False)
-    dim: int = dataclasses.field(compare=False)
-    order: int | None = dataclasses.field(compare=False)
-    compact: bool = dataclasses.field(compare=False)
-    shape: tuple = dataclasses.field(compare=False, repr=False)
+    name: str
+    dim: int
+    order: int | None
+    compact: bool
+    shape: tuple = _function()
     identity: Callable[..., Element] = _function()
     compose: Callable[[Element, Element], Element] = _function()
     inverse: Callable[[Element], Element] = _function()
@@ -97,22 +114,22 @@ class Group:
 
 
 @jax.tree_util.register_static
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Homomorphism:
     """A map of groups with ``map(g h) = map(g) map(h)``; inclusions of subgroups and projections of products.
 
     ``f @ g`` is the composition, ``g`` first.
 
     Attributes:
-        spec: what it is; equality and hash.
+        spec: what it is.
         source: the group it starts from.
         target: the group it lands in.
         map: ``map(g, dtype=float)``; ``dtype`` is used where integers become matrices.
     """
 
     spec: tuple
-    source: Group = dataclasses.field(compare=False)
-    target: Group = dataclasses.field(compare=False)
+    source: Group
+    target: Group
     map: Callable[..., Element] = _function()
 
     def __str__(self) -> str:
@@ -124,11 +141,13 @@ class Homomorphism:
                 f"cannot compose: the first map ends in {first.target}, the second starts from {self.source}; "
                 f"they have to be the same group"
             )
-        return Homomorphism(
-            spec=("composition", self.spec, first.spec),
-            source=first.source,
-            target=self.target,
-            map=lambda g, dtype=float: self.map(first.map(g, dtype), dtype),
+        return intern(
+            Homomorphism(
+                spec=("composition", self.spec, first.spec),
+                source=first.source,
+                target=self.target,
+                map=lambda g, dtype=float: self.map(first.map(g, dtype), dtype),
+            )
         )
 
 
@@ -157,9 +176,7 @@ def product(*groups: Group) -> Group:
         order = None if order is None or g.order is None else order * g.order
 
     def each(method: str) -> Callable[..., Element]:
-        return lambda *args: tuple(
-            getattr(g, method)(*(a[i] for a in args)) for i, g in enumerate(groups)
-        )
+        return lambda *args: tuple(getattr(g, method)(*(a[i] for a in args)) for i, g in enumerate(groups))
 
     def sample(key: jax.Array, shape: tuple = (), dtype: Any = float) -> Element:
         return tuple(g.sample(k, shape, dtype) for g, k in zip(groups, jax.random.split(key, len(groups))))
@@ -193,23 +210,25 @@ def product(*groups: Group) -> Group:
 
         return tuple(pad(i, g) for i, g in enumerate(groups))
 
-    return Group(
-        spec=("product", *groups),
-        name=" x ".join(g.name for g in groups),
-        dim=sum(g.dim for g in groups),
-        order=order,
-        compact=all(g.compact for g in groups),
-        shape=tuple(g.shape for g in groups),
-        identity=lambda dtype=float: tuple(g.identity(dtype) for g in groups),
-        compose=each("compose"),
-        inverse=each("inverse"),
-        exp=lambda x: tuple(g.exp(part) for g, part in zip(groups, jnp.split(x, splits, axis=-1))),
-        log=lambda g: jnp.concatenate([group.log(a) for group, a in zip(groups, g)], axis=-1),
-        sample=sample,
-        distance=distance,
-        elements=elements,
-        index=index,
-        generators=generators,
+    return intern(
+        Group(
+            spec=("product", *groups),
+            name=" x ".join(g.name for g in groups),
+            dim=sum(g.dim for g in groups),
+            order=order,
+            compact=all(g.compact for g in groups),
+            shape=tuple(g.shape for g in groups),
+            identity=lambda dtype=float: tuple(g.identity(dtype) for g in groups),
+            compose=each("compose"),
+            inverse=each("inverse"),
+            exp=lambda x: tuple(g.exp(part) for g, part in zip(groups, jnp.split(x, splits, axis=-1))),
+            log=lambda g: jnp.concatenate([group.log(a) for group, a in zip(groups, g)], axis=-1),
+            sample=sample,
+            distance=distance,
+            elements=elements,
+            index=index,
+            generators=generators,
+        )
     )
 
 
@@ -229,10 +248,14 @@ def projection(group: Group, factor: int) -> Homomorphism:
         cyclic(2) x cyclic(3) -> cyclic(3)
     """
     if group.spec[0] != "product" or not 0 <= factor < len(group.spec) - 1:
-        raise ValueError(f"projection needs a product group and the number of one of its factors, got {group}, {factor}")
-    return Homomorphism(
-        spec=("projection", group, factor),
-        source=group,
-        target=group.spec[1 + factor],
-        map=lambda g, dtype=float: g[factor],
+        raise ValueError(
+            f"projection needs a product group and the number of one of its factors, got {group}, {factor}"
+        )
+    return intern(
+        Homomorphism(
+            spec=("projection", group, factor),
+            source=group,
+            target=group.spec[1 + factor],
+            map=lambda g, dtype=float: g[factor],
+        )
     )

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from equiv.groups.base import Element, Group
+from equiv.groups.base import Element, Group, intern
 
 __all__ = ["cyclic", "dihedral", "shifts", "symmetric"]
 
@@ -49,23 +49,27 @@ def _finite(
             raise ValueError(f"{name} has {order} elements, more than the {_MAX_ELEMENTS} that are listed; use sample")
         return jnp.asarray(elements(), jnp.int32)
 
-    return Group(
-        spec=spec,
-        name=name,
-        dim=0,
-        order=order,
-        compact=True,
-        shape=shape,
-        identity=lambda dtype=float: jnp.asarray(identity, jnp.int32),
-        compose=compose,
-        inverse=inverse,
-        exp=lambda x: jnp.broadcast_to(jnp.asarray(identity, jnp.int32), x.shape[:-1] + shape),
-        log=lambda g: jnp.zeros((*g.shape[: g.ndim - n_axes], 0)),
-        sample=lambda key, shape=(), dtype=float: sample(key, tuple(shape)),
-        distance=lambda g, h: jnp.any(g != h, axis=tuple(range(-n_axes, 0))).astype(float) if n_axes else (g != h).astype(float),
-        elements=all_elements,
-        index=index,
-        generators=lambda dtype=float: jnp.asarray(generators, jnp.int32).reshape(-1, *shape),
+    return intern(
+        Group(
+            spec=spec,
+            name=name,
+            dim=0,
+            order=order,
+            compact=True,
+            shape=shape,
+            identity=lambda dtype=float: jnp.asarray(identity, jnp.int32),
+            compose=compose,
+            inverse=inverse,
+            exp=lambda x: jnp.broadcast_to(jnp.asarray(identity, jnp.int32), x.shape[:-1] + shape),
+            log=lambda g: jnp.zeros((*g.shape[: g.ndim - n_axes], 0)),
+            sample=lambda key, shape=(), dtype=float: sample(key, tuple(shape)),
+            distance=lambda g, h: (
+                jnp.any(g != h, axis=tuple(range(-n_axes, 0))).astype(float) if n_axes else (g != h).astype(float)
+            ),
+            elements=all_elements,
+            index=index,
+            generators=lambda dtype=float: jnp.asarray(generators, jnp.int32).reshape(-1, *shape),
+        )
     )
 
 
@@ -160,7 +164,9 @@ def symmetric(n: int) -> Group:
 
     def index(g: Element) -> jax.Array:
         """The rank in lexicographic order: digit i counts the later images that are smaller than image i."""
-        later_and_smaller = (g[..., None, :] < g[..., :, None]) & jnp.broadcast_to(np.triu(np.ones((n, n), bool), 1), (*g.shape, n))
+        later_and_smaller = (g[..., None, :] < g[..., :, None]) & jnp.broadcast_to(
+            np.triu(np.ones((n, n), bool), 1), (*g.shape, n)
+        )
         rank = jnp.zeros(g.shape[:-1], jnp.int32)
         for i in range(n):
             rank = rank * (n - i) + jnp.sum(later_and_smaller[..., i, :], axis=-1, dtype=jnp.int32)
@@ -218,7 +224,8 @@ def shifts(shape: tuple[int, ...]) -> Group:
         compose=lambda g, h: wrap(g + h),
         inverse=lambda g: wrap(-g),
         sample=lambda key, batch: jnp.stack(
-            [jax.random.randint(k, batch, 0, n, jnp.int32) for k, n in zip(jax.random.split(key, len(shape)), shape)], axis=-1
+            [jax.random.randint(k, batch, 0, n, jnp.int32) for k, n in zip(jax.random.split(key, len(shape)), shape)],
+            axis=-1,
         ),
         elements=lambda: np.array(list(itertools.product(*map(range, shape)))),
         index=index,

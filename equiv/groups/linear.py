@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from equiv import numerics
-from equiv.groups.base import Element, Group
+from equiv.groups.base import Element, Group, intern
 from equiv.groups.finite import whole
 
 __all__ = ["from_generators", "o", "polyhedral", "so"]
@@ -147,22 +147,24 @@ def so(n: int) -> Group:
         q = _haar_orthogonal(key, n, tuple(shape), dtype)
         return q.at[..., -1].multiply(jnp.sign(jnp.linalg.det(q))[..., None])
 
-    return Group(
-        spec=("so", n),
-        name=f"SO({n})",
-        dim=n * (n - 1) // 2,
-        order=1 if n == 1 else None,
-        compact=True,
-        shape=(n, n),
-        identity=lambda dtype=float: jnp.eye(n, dtype=dtype),
-        compose=jnp.matmul,
-        inverse=_transpose,
-        exp=functools.partial(_rotation_exp, n),
-        log=functools.partial(_rotation_log, n),
-        sample=sample,
-        distance=_chordal,
-        **_listing(f"SO({n})", None if n > 1 else np.ones((1, 1, 1))),
-        generators=lambda dtype=float: jnp.zeros((0, n, n), dtype),
+    return intern(
+        Group(
+            spec=("so", n),
+            name=f"SO({n})",
+            dim=n * (n - 1) // 2,
+            order=1 if n == 1 else None,
+            compact=True,
+            shape=(n, n),
+            identity=lambda dtype=float: jnp.eye(n, dtype=dtype),
+            compose=jnp.matmul,
+            inverse=_transpose,
+            exp=functools.partial(_rotation_exp, n),
+            log=functools.partial(_rotation_log, n),
+            sample=sample,
+            distance=_chordal,
+            **_listing(f"SO({n})", None if n > 1 else np.ones((1, 1, 1))),
+            generators=lambda dtype=float: jnp.zeros((0, n, n), dtype),
+        )
     )
 
 
@@ -188,22 +190,24 @@ def o(n: int) -> Group:
     def mirror(dtype: Any = float) -> Element:
         return _reflection(n, dtype)[None]
 
-    return Group(
-        spec=("o", n),
-        name=f"O({n})",
-        dim=n * (n - 1) // 2,
-        order=2 if n == 1 else None,
-        compact=True,
-        shape=(n, n),
-        identity=lambda dtype=float: jnp.eye(n, dtype=dtype),
-        compose=jnp.matmul,
-        inverse=_transpose,
-        exp=functools.partial(_rotation_exp, n),
-        log=functools.partial(_rotation_log, n),
-        sample=lambda key, shape=(), dtype=float: _haar_orthogonal(key, n, tuple(shape), dtype),
-        distance=_chordal,
-        **_listing(f"O({n})", None if n > 1 else np.array([[[1.0]], [[-1.0]]])),
-        generators=mirror,
+    return intern(
+        Group(
+            spec=("o", n),
+            name=f"O({n})",
+            dim=n * (n - 1) // 2,
+            order=2 if n == 1 else None,
+            compact=True,
+            shape=(n, n),
+            identity=lambda dtype=float: jnp.eye(n, dtype=dtype),
+            compose=jnp.matmul,
+            inverse=_transpose,
+            exp=functools.partial(_rotation_exp, n),
+            log=functools.partial(_rotation_log, n),
+            sample=lambda key, shape=(), dtype=float: _haar_orthogonal(key, n, tuple(shape), dtype),
+            distance=_chordal,
+            **_listing(f"O({n})", None if n > 1 else np.array([[[1.0]], [[-1.0]]])),
+            generators=mirror,
+        )
     )
 
 
@@ -274,7 +278,9 @@ def from_generators(lie: Any = (), discrete: Any = (), name: str | None = None) 
         brackets = (brackets - brackets.swapaxes(0, 1)).reshape(-1, n * n)
         residual = brackets - brackets @ coordinates.T @ algebra.reshape(-1, n * n)
         if np.abs(residual).max() > 1e-9 * (1 + np.abs(brackets).max()):
-            raise ValueError("lie generators have to span a Lie algebra, but some bracket [A, B] leaves their span; add it")
+            raise ValueError(
+                "lie generators have to span a Lie algebra, but some bracket [A, B] leaves their span; add it"
+            )
     listed = _closure(steps, 2000) if not len(algebra) else None
     orthogonal = np.allclose(algebra, -algebra.swapaxes(1, 2), atol=1e-12) and np.allclose(
         steps @ steps.swapaxes(1, 2), np.eye(n), atol=1e-9
@@ -302,22 +308,24 @@ def from_generators(lie: Any = (), discrete: Any = (), name: str | None = None) 
             g = g @ exp(x) @ choices[jax.random.randint(k_step, shape, 0, len(choices))]
         return g
 
-    return Group(
-        spec=("generated", n, algebra.tobytes(), steps.tobytes()),
-        name=label,
-        dim=len(algebra),
-        order=None if listed is None else len(listed),
-        compact=bool(orthogonal),
-        shape=(n, n),
-        identity=lambda dtype=float: jnp.eye(n, dtype=dtype),
-        compose=jnp.matmul,
-        inverse=_transpose if orthogonal else jnp.linalg.inv,
-        exp=exp,
-        log=log,
-        sample=sample,
-        distance=_chordal,
-        **_listing(label, listed),
-        generators=lambda dtype=float: jnp.asarray(steps, dtype),
+    return intern(
+        Group(
+            spec=("generated", n, algebra.tobytes(), steps.tobytes()),
+            name=label,
+            dim=len(algebra),
+            order=None if listed is None else len(listed),
+            compact=bool(orthogonal),
+            shape=(n, n),
+            identity=lambda dtype=float: jnp.eye(n, dtype=dtype),
+            compose=jnp.matmul,
+            inverse=_transpose if orthogonal else jnp.linalg.inv,
+            exp=exp,
+            log=log,
+            sample=sample,
+            distance=_chordal,
+            **_listing(label, listed),
+            generators=lambda dtype=float: jnp.asarray(steps, dtype),
+        )
     )
 
 

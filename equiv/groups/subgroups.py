@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from equiv.groups.base import Element, Group, Homomorphism
+from equiv.groups.base import Element, Group, Homomorphism, intern
 
 __all__ = ["inclusion"]
 
@@ -30,7 +30,9 @@ def _dihedral_turns(m: int, n: int) -> Callable[..., Element] | str:
 def _rotation_matrix(order: int, g: Element, dtype: Any) -> Element:
     """Rotations by 2 pi g / order from a table computed once, so that equal elements give equal bits."""
     angles = 2 * np.pi * np.arange(order) / order
-    table = np.stack([np.stack([np.cos(angles), -np.sin(angles)], -1), np.stack([np.sin(angles), np.cos(angles)], -1)], -2)
+    table = np.stack(
+        [np.stack([np.cos(angles), -np.sin(angles)], -1), np.stack([np.sin(angles), np.cos(angles)], -1)], -2
+    )
     if order % 4 == 0 or order <= 2:
         table[:: max(1, order // 4)] = np.round(table[:: max(1, order // 4)])
     return jnp.asarray(table, dtype)[g % order]
@@ -116,7 +118,7 @@ def inclusion(subgroup: Group, group: Group) -> Homomorphism:
         2
     """
     if subgroup == group:
-        found = lambda g, dtype=float: g  # noqa: E731
+        found = lambda g, dtype=float: g
     else:
         families = (subgroup.spec[0], group.spec[0])
         if families not in _ROWS:
@@ -125,4 +127,4 @@ def inclusion(subgroup: Group, group: Group) -> Homomorphism:
         found = _ROWS[families](subgroup.spec[1], group.spec[1])
     if isinstance(found, str):
         raise ValueError(f"{subgroup} is not included in {group}: {found}")
-    return Homomorphism(spec=("inclusion", subgroup, group), source=subgroup, target=group, map=found)
+    return intern(Homomorphism(spec=("inclusion", subgroup, group), source=subgroup, target=group, map=found))

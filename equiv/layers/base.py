@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from equiv.groups.base import intern
 from equiv.reps import Rep
 
 __all__ = ["Layer", "Params", "parallel", "residual", "serial"]
@@ -25,14 +26,14 @@ Params = Any
 
 
 @jax.tree_util.register_static
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Layer:
     """An equivariant map with parameters, ``apply(params, act_in(g, x)) = act_out(g, apply(params, x))``.
 
     ``apply`` checks its input and refuses, in words, arrays of another length and integer arrays.
 
     Attributes:
-        spec: nested tuple of what defines the layer; equality and hash.
+        spec: nested tuple of what defines the layer.
         name: how it is printed.
         rep_in: representation of the input.
         rep_out: representation of the output.
@@ -41,11 +42,11 @@ class Layer:
     """
 
     spec: tuple
-    name: str = dataclasses.field(compare=False)
-    rep_in: Rep = dataclasses.field(compare=False)
-    rep_out: Rep = dataclasses.field(compare=False)
-    init: Callable[..., Params] = dataclasses.field(repr=False, compare=False)
-    apply: Callable[[Params, jax.Array], jax.Array] = dataclasses.field(repr=False, compare=False)
+    name: str
+    rep_in: Rep
+    rep_out: Rep
+    init: Callable[..., Params] = dataclasses.field(repr=False)
+    apply: Callable[[Params, jax.Array], jax.Array] = dataclasses.field(repr=False)
 
     def __post_init__(self) -> None:
         unchecked = self.apply
@@ -53,7 +54,9 @@ class Layer:
         def apply(params: Params, x: jax.Array) -> jax.Array:
             x = jnp.asarray(x)
             if x.ndim == 0 or x.shape[-1] != self.rep_in.dim:
-                raise ValueError(f"{self.name} takes {self.rep_in}, vectors of length {self.rep_in.dim}, got an array of shape {x.shape}")
+                raise ValueError(
+                    f"{self.name} takes {self.rep_in}, vectors of length {self.rep_in.dim}, got an array of shape {x.shape}"
+                )
             if not jnp.issubdtype(x.dtype, jnp.floating):
                 raise TypeError(f"{self.name} takes floating-point arrays, got {x.dtype}; cast it, x.astype(float)")
             return unchecked(params, x)
@@ -100,7 +103,7 @@ def serial(*layers: Layer) -> Layer:
         return x
 
     name = f"serial({', '.join(map(str, layers))})"
-    return Layer(("serial", *layers), name, layers[0].rep_in, layers[-1].rep_out, init, apply)
+    return intern(Layer(("serial", *layers), name, layers[0].rep_in, layers[-1].rep_out, init, apply))
 
 
 def residual(layer: Layer) -> Layer:
@@ -120,12 +123,14 @@ def residual(layer: Layer) -> Layer:
         3
     """
     if layer.rep_in != layer.rep_out:
-        raise ValueError(f"residual needs a layer that gives what it takes, but {layer} takes {layer.rep_in} and gives {layer.rep_out}")
+        raise ValueError(
+            f"residual needs a layer that gives what it takes, but {layer} takes {layer.rep_in} and gives {layer.rep_out}"
+        )
 
     def apply(params: Params, x: jax.Array) -> jax.Array:
         return x + layer.apply(params, x)
 
-    return Layer(("residual", layer), f"residual({layer})", layer.rep_in, layer.rep_out, layer.init, apply)
+    return intern(Layer(("residual", layer), f"residual({layer})", layer.rep_in, layer.rep_out, layer.init, apply))
 
 
 def parallel(*layers: Layer) -> Layer:
@@ -159,4 +164,6 @@ def parallel(*layers: Layer) -> Layer:
         parts = jnp.split(x, ends, axis=-1)
         return jnp.concatenate([layer.apply(p, part) for layer, p, part in zip(layers, params, parts)], axis=-1)
 
-    return Layer(("parallel", *layers), f"parallel({', '.join(map(str, layers))})", rep_in, rep_out, init, apply)
+    return intern(
+        Layer(("parallel", *layers), f"parallel({', '.join(map(str, layers))})", rep_in, rep_out, init, apply)
+    )

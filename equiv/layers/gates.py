@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from equiv import numerics
+from equiv.groups.base import intern
 from equiv.layers.base import Layer, Params
 from equiv.reps import Rep, intertwiners
 
@@ -45,9 +46,13 @@ def pointwise(rep: Rep, activation: Callable[[jax.Array], jax.Array]) -> Layer:
     name = getattr(activation, "__name__", str(activation))
     moves = intertwiners.moves(rep)
     if moves is None:
-        raise ValueError(f"{name} acts on single coordinates, but {rep} mixes them: use it on trivial or permutation representations")
+        raise ValueError(
+            f"{name} acts on single coordinates, but {rep} mixes them: use it on trivial or permutation representations"
+        )
     if np.any(moves[1] < 0) and not _odd(activation):
-        raise ValueError(f"{rep} flips signs, so it takes only odd activations, a(-x) = -a(x), and {name} is not odd: try jnp.tanh")
+        raise ValueError(
+            f"{rep} flips signs, so it takes only odd activations, a(-x) = -a(x), and {name} is not odd: try jnp.tanh"
+        )
 
     def init(key: jax.Array, dtype: Any = float) -> Params:
         return {}
@@ -55,7 +60,7 @@ def pointwise(rep: Rep, activation: Callable[[jax.Array], jax.Array]) -> Layer:
     def apply(params: Params, x: jax.Array) -> jax.Array:
         return activation(x)
 
-    return Layer(("pointwise", rep, activation), f"pointwise({rep}, {name})", rep, rep, init, apply)
+    return intern(Layer(("pointwise", rep, activation), f"pointwise({rep}, {name})", rep, rep, init, apply))
 
 
 def _odd(activation: Callable[[jax.Array], jax.Array]) -> bool:

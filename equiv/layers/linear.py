@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from equiv.groups.base import intern
 from equiv.layers.base import Layer, Params
 from equiv.reps import Rep, intertwiners, trivial
 
@@ -50,7 +51,9 @@ def linear(rep_in: Rep, rep_out: Rep) -> Layer:
     deviation = np.zeros(basis.dim)
     for (summand, _), fan in zip(rep_out.summands, fans.values()):
         if not fan:
-            raise ValueError(f"no equivariant linear map of {rep_out.group} leads from {rep_in} to {summand}: drop it from {rep_out}")
+            raise ValueError(
+                f"no equivariant linear map of {rep_out.group} leads from {rep_in} to {summand}: drop it from {rep_out}"
+            )
     for block in basis.blocks:
         fan = fans[block.rows.start]
         deviation[block.span] = np.sqrt((block.rows.stop - block.rows.start) / block.copies_out / fan)
@@ -61,7 +64,7 @@ def linear(rep_in: Rep, rep_out: Rep) -> Layer:
     def apply(params: Params, x: jax.Array) -> jax.Array:
         return x @ basis.combine(jnp.asarray(params["weight"], x.dtype)).T
 
-    return Layer(("linear", rep_in, rep_out), f"linear({rep_in} -> {rep_out})", rep_in, rep_out, init, apply)
+    return intern(Layer(("linear", rep_in, rep_out), f"linear({rep_in} -> {rep_out})", rep_in, rep_out, init, apply))
 
 
 @functools.cache
@@ -85,7 +88,9 @@ def bias(rep: Rep) -> Layer:
     """
     basis = intertwiners.basis(trivial(rep.group), rep)
     if not basis.dim:
-        raise ValueError(f"{rep} of {rep.group} has no invariant vector except 0, so it takes no bias: leave the bias out")
+        raise ValueError(
+            f"{rep} of {rep.group} has no invariant vector except 0, so it takes no bias: leave the bias out"
+        )
 
     def init(key: jax.Array, dtype: Any = float) -> Params:
         return {"bias": jnp.zeros(basis.dim, dtype)}
@@ -94,4 +99,4 @@ def bias(rep: Rep) -> Layer:
         shift = basis.combine(jnp.asarray(params["bias"], x.dtype))[:, 0]
         return x + jnp.broadcast_to(shift, x.shape)
 
-    return Layer(("bias", rep), f"bias({rep})", rep, rep, init, apply)
+    return intern(Layer(("bias", rep), f"bias({rep})", rep, rep, init, apply))

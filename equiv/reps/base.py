@@ -22,7 +22,8 @@ import numpy as np
 from jaxtyping import Array, Shaped
 
 from equiv import numerics
-from equiv.groups import Element, Group, Homomorphism, cyclic, dihedral, inclusion, o, so
+from equiv.groups import Element, Group, Homomorphism, inclusion, o, so
+from equiv.groups.base import intern
 from equiv.groups.finite import whole
 
 __all__ = [
@@ -40,14 +41,14 @@ __all__ = [
 
 
 @jax.tree_util.register_static
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Rep:
     """A linear representation of a group: ``(one g, one v) -> g v``, broadcast.
 
     ``V + W`` is the direct sum, ``V * W`` the tensor product (Kronecker order, V's index first), ``n * V`` n copies.
 
     Attributes:
-        spec: nested tuple of what defines the representation; equality and hash.
+        spec: nested tuple of what defines the representation.
         group: the group that acts.
         name: how it is printed.
         dim: dimension of the space.
@@ -56,11 +57,11 @@ class Rep:
     """
 
     spec: tuple
-    group: Group = dataclasses.field(compare=False)
-    name: str = dataclasses.field(compare=False)
-    dim: int = dataclasses.field(compare=False)
-    orthogonal: bool = dataclasses.field(compare=False)
-    one: Callable[[Element, jax.Array], jax.Array] = dataclasses.field(repr=False, compare=False)
+    group: Group
+    name: str
+    dim: int
+    orthogonal: bool
+    one: Callable[[Element, jax.Array], jax.Array] = dataclasses.field(repr=False)
 
     def __str__(self) -> str:
         return self.name
@@ -85,7 +86,9 @@ class Rep:
             [30.0, 10.0, 20.0]
         """
         if v.ndim == 0 or v.shape[-1] != self.dim:
-            raise ValueError(f"{self} of {self.group} acts on vectors of length {self.dim}, got an array of shape {v.shape}")
+            raise ValueError(
+                f"{self} of {self.group} acts on vectors of length {self.dim}, got an array of shape {v.shape}"
+            )
         leaves, tree = jax.tree.flatten(jax.tree.map(jnp.asarray, g))
         for leaf in leaves:
             if jnp.issubdtype(leaf.dtype, jnp.floating) and leaf.dtype != v.dtype:
@@ -121,7 +124,7 @@ class Rep:
         def one(g: Element, v: jax.Array) -> jax.Array:
             return jax.linear_transpose(functools.partial(self.one, self.group.inverse(g)), v)(v)[0]
 
-        return Rep(("dual", self), self.group, f"dual({self})", self.dim, False, one)
+        return intern(Rep(("dual", self), self.group, f"dual({self})", self.dim, False, one))
 
     @property
     def summands(self) -> tuple[tuple["Rep", int], ...]:
@@ -135,7 +138,9 @@ class Rep:
         if not isinstance(copies, int | np.integer):
             return NotImplemented
         copies = whole(copies, 1, f"the number of copies of {self}")
-        return self if copies == 1 else _sum(self.summands * copies) if len(self.summands) > 1 else _copies(self, copies)
+        return (
+            self if copies == 1 else _sum(self.summands * copies) if len(self.summands) > 1 else _copies(self, copies)
+        )
 
     def __mul__(self, other: "Rep") -> "Rep":
         if not isinstance(other, Rep):
@@ -147,13 +152,15 @@ class Rep:
             grid = jax.vmap(functools.partial(other.one, g))(grid)
             return jax.vmap(functools.partial(self.one, g), in_axes=1, out_axes=1)(grid).ravel()
 
-        return Rep(
-            spec=("tensor", self, other),
-            group=self.group,
-            name=f"{_factor(self)} * {_factor(other)}",
-            dim=self.dim * other.dim,
-            orthogonal=self.orthogonal and other.orthogonal,
-            one=one,
+        return intern(
+            Rep(
+                spec=("tensor", self, other),
+                group=self.group,
+                name=f"{_factor(self)} * {_factor(other)}",
+                dim=self.dim * other.dim,
+                orthogonal=self.orthogonal and other.orthogonal,
+                one=one,
+            )
         )
 
 
@@ -164,7 +171,8 @@ def _broadcast_act(rep: Rep, g: Element, v: jax.Array) -> jax.Array:
     shapes = rep.group.leaf_shapes
     axes = [f"({','.join(f'a{i}_{j}' for j in range(len(shape)))})" for i, shape in enumerate(shapes)]
     act = jnp.vectorize(
-        lambda *args: rep.one(jax.tree.unflatten(tree, args[:-1]), args[-1]), signature=f"{','.join(axes)},(d)->(d)"
+        lambda *args: rep.one(jax.tree.unflatten(tree, args[:-1]), args[-1]),
+        signature=f"{','.join(axes)},(d)->(d)",
     )
     rank = max([v.ndim - 1] + [leaf.ndim - len(shape) for leaf, shape in zip(leaves, shapes)])
     padded = [leaf.reshape((1,) * (rank - leaf.ndim + len(shape)) + leaf.shape) for leaf, shape in zip(leaves, shapes)]
@@ -183,7 +191,9 @@ def _factor(rep: Rep) -> str:
 def _one_group(what: str, reps: list[Rep]) -> Group:
     groups = list(dict.fromkeys(rep.group for rep in reps))
     if len(groups) > 1:
-        raise ValueError(f"{what} needs representations of one group, got {' and '.join(map(str, groups))}; restrict them first")
+        raise ValueError(
+            f"{what} needs representations of one group, got {' and '.join(map(str, groups))}; restrict them first"
+        )
     return groups[0]
 
 
@@ -210,13 +220,15 @@ def _sum(summands: tuple[tuple[Rep, int], ...]) -> Rep:
             parts.append(moved.ravel())
         return jnp.concatenate(parts)
 
-    return Rep(
-        spec=("sum", tuple(merged)),
-        group=group,
-        name=" + ".join(str(rep) if copies == 1 else f"{copies} * {_factor(rep)}" for rep, copies in merged),
-        dim=int(ends[-1]),
-        orthogonal=all(rep.orthogonal for rep, _ in merged),
-        one=one,
+    return intern(
+        Rep(
+            spec=("sum", tuple(merged)),
+            group=group,
+            name=" + ".join(str(rep) if copies == 1 else f"{copies} * {_factor(rep)}" for rep, copies in merged),
+            dim=int(ends[-1]),
+            orthogonal=all(rep.orthogonal for rep, _ in merged),
+            one=one,
+        )
     )
 
 
@@ -250,7 +262,7 @@ def representation(group: Group, name: str, dim: int, one: Callable[[Element, ja
         steps = draft.matrix(group.generators())
         gram = jnp.einsum("nij,nik->njk", steps, steps)
         worst = max(worst, float(jnp.max(jnp.abs(gram - jnp.broadcast_to(jnp.eye(dim), gram.shape)), initial=0.0)))
-    return dataclasses.replace(draft, orthogonal=worst < 1e-6)
+    return intern(dataclasses.replace(draft, orthogonal=worst < 1e-6))
 
 
 @functools.cache
@@ -270,7 +282,7 @@ def trivial(group: Group, dim: int = 1) -> Rep:
         2
     """
     dim = whole(dim, 1, "the dimension of a trivial representation")
-    scalar = Rep(("trivial", group), group, "trivial", 1, True, lambda g, v: v)
+    scalar = intern(Rep(("trivial", group), group, "trivial", 1, True, lambda g, v: v))
     return dim * scalar
 
 
@@ -294,12 +306,12 @@ def standard(group: Group) -> Rep:
     family = group.spec[0]
     if family in ("cyclic", "dihedral"):
         plane = so(2) if family == "cyclic" else o(2)
-        return dataclasses.replace(restrict(standard(plane), inclusion(group, plane)), name=f"standard({group})")
+        return restrict(standard(plane), inclusion(group, plane))
     if family == "symmetric":
         return permutation(group, group.spec[1], lambda g: g, name=f"standard({group})")
     if isinstance(group.shape, tuple) and len(group.shape) == 2 and isinstance(group.shape[0], int):
         n = group.shape[0]
-        return Rep(("standard", group), group, f"standard({group})", n, group.compact, lambda g, v: g @ v)
+        return intern(Rep(("standard", group), group, f"standard({group})", n, group.compact, lambda g, v: g @ v))
     raise ValueError(
         f"{group} has no standard representation; use regular({group}), or restrict one of a factor along a projection"
     )
@@ -325,7 +337,9 @@ def permutation(group: Group, degree: int, images: Callable[[Element], jax.Array
     """
     degree = whole(degree, 1, "the number of permuted coordinates")
     if group.dim:
-        raise ValueError(f"permutation needs a discrete group, got {group} of dimension {group.dim}, which is connected near the identity")
+        raise ValueError(
+            f"permutation needs a discrete group, got {group} of dimension {group.dim}, which is connected near the identity"
+        )
     with jax.ensure_compile_time_eval():
         moves = [np.asarray(images(group.identity()))]
         steps = group.generators()
@@ -334,13 +348,15 @@ def permutation(group: Group, degree: int, images: Callable[[Element], jax.Array
     for move in moves:
         if move.shape != (degree,) or not np.array_equal(np.sort(move), np.arange(degree)):
             raise ValueError(f"images(g) has to be a permutation of 0 ... {degree - 1}, got {move.tolist()}")
-    return Rep(
-        spec=("permutation", group, degree, np.stack(moves).astype(np.int32).tobytes()),
-        group=group,
-        name=name or f"permutation({group}, {degree})",
-        dim=degree,
-        orthogonal=True,
-        one=lambda g, v: v[images(group.inverse(g))],
+    return intern(
+        Rep(
+            spec=("permutation", group, degree, np.stack(moves).astype(np.int32).tobytes()),
+            group=group,
+            name=name or f"permutation({group}, {degree})",
+            dim=degree,
+            orthogonal=True,
+            one=lambda g, v: v[images(group.inverse(g))],
+        )
     )
 
 
@@ -395,11 +411,15 @@ def pixels(group: Group, side: int) -> Rep:
     side = whole(side, 1, "the side of an image")
     family, n = group.spec[0], group.spec[1]
     if family not in ("cyclic", "dihedral") or n not in (1, 2, 4):
-        raise ValueError(f"pixels needs cyclic(n) or dihedral(n) with n = 1, 2 or 4, which map pixels to pixels; got {group}")
+        raise ValueError(
+            f"pixels needs cyclic(n) or dihedral(n) with n = 1, 2 or 4, which map pixels to pixels; got {group}"
+        )
     pictures = np.arange(side * side).reshape(side, side)
     turned = [np.rot90(pictures, k * 4 // n).ravel() for k in range(n)]
     mirrored = [np.rot90(pictures[::-1], k * 4 // n).ravel() for k in range(n)]
-    sources = np.stack(turned + mirrored if family == "dihedral" else turned)  # pixel i of the moved picture shows sources[g, i]
+    sources = np.stack(
+        turned + mirrored if family == "dihedral" else turned
+    )  # pixel i of the moved picture shows sources[g, i]
     images = np.argsort(sources, axis=1).astype(np.int32)
     return permutation(group, side * side, lambda g: jnp.asarray(images)[g], name=f"pixels({group}, {side})")
 
@@ -420,16 +440,20 @@ def restrict(rep: Rep, homomorphism: Homomorphism) -> Rep:
         2
     """
     if rep.group != homomorphism.target:
-        raise ValueError(f"restrict needs a representation of {homomorphism.target}, where {homomorphism} ends; got {rep} of {rep.group}")
+        raise ValueError(
+            f"restrict needs a representation of {homomorphism.target}, where {homomorphism} ends; got {rep} of {rep.group}"
+        )
     if homomorphism.source == homomorphism.target and homomorphism.spec[0] == "inclusion":
         return rep
-    return Rep(
-        spec=("restriction", rep, homomorphism),
-        group=homomorphism.source,
-        name=f"restrict({rep}, {homomorphism.source})",
-        dim=rep.dim,
-        orthogonal=rep.orthogonal,
-        one=lambda g, v: rep.one(homomorphism.map(g, v.dtype), v),
+    return intern(
+        Rep(
+            spec=("restriction", rep, homomorphism),
+            group=homomorphism.source,
+            name=f"restrict({rep}, {homomorphism.source})",
+            dim=rep.dim,
+            orthogonal=rep.orthogonal,
+            one=lambda g, v: rep.one(homomorphism.map(g, v.dtype), v),
+        )
     )
 
 

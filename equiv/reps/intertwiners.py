@@ -50,7 +50,9 @@ class Orbits:
         return padded[..., jnp.asarray(self.labels)] * values
 
     def coefficients(self, w: jax.Array) -> jax.Array:
-        flat = (w * jnp.asarray(self.values, w.dtype).reshape((1,) * (w.ndim - 2) + self.values.shape)).reshape(*w.shape[:-2], -1)
+        flat = (w * jnp.asarray(self.values, w.dtype).reshape((1,) * (w.ndim - 2) + self.values.shape)).reshape(
+            *w.shape[:-2], -1
+        )
         zeros = jnp.zeros((*w.shape[:-2], self.dim + 1), w.dtype)
         return zeros.at[..., jnp.asarray(self.labels).ravel()].add(flat)[..., :-1]
 
@@ -113,7 +115,9 @@ def _moves(rep: Rep) -> tuple[np.ndarray, np.ndarray] | None:
     if not all(np.array_equal(np.sort(row), np.arange(rep.dim)) for row in sources):
         return None
     signs_at = np.sign(named)
-    if not np.allclose(np.take_along_axis(np.broadcast_to(probe, sources.shape), sources, 1) * signs_at, tested, atol=1e-12):
+    if not np.allclose(
+        np.take_along_axis(np.broadcast_to(probe, sources.shape), sources, 1) * signs_at, tested, atol=1e-12
+    ):
         return None
     images = np.argsort(sources, axis=1)
     return images, np.take_along_axis(signs_at, images, axis=1).astype(int)
@@ -146,7 +150,11 @@ def _orbits(rep_in: Rep, rep_out: Rep, move_in: tuple, move_out: tuple) -> Orbit
     values = np.zeros(n)
     values[alive] = np.where(component[alive, 0] == positive[labels[alive]], 1, -1) / np.sqrt(sizes[labels[alive]])
     shape = (rep_out.dim, rep_in.dim)
-    return Orbits(len(first), np.where(labels < 0, len(first), labels).astype(np.int32).reshape(shape), values.reshape(shape))
+    return Orbits(
+        len(first),
+        np.where(labels < 0, len(first), labels).astype(np.int32).reshape(shape),
+        values.reshape(shape),
+    )
 
 
 def _null_space(rep_in: Rep, rep_out: Rep) -> Dense:
@@ -158,7 +166,11 @@ def _null_space(rep_in: Rep, rep_out: Rep) -> Dense:
         )
     with numerics.float64():
         steps = group.generators()
-        parts = [(np.asarray(rep_out.matrix(steps)), np.asarray(rep_in.matrix(steps)))] if jax.tree.leaves(steps)[0].shape[0] else []
+        parts = (
+            [(np.asarray(rep_out.matrix(steps)), np.asarray(rep_in.matrix(steps)))]
+            if jax.tree.leaves(steps)[0].shape[0]
+            else []
+        )
     parts.append((algebra(rep_out), algebra(rep_in)))
     gram = np.zeros((n, n))
     eye_out, eye_in = np.eye(rep_out.dim), np.eye(rep_in.dim)
@@ -233,7 +245,9 @@ class Basis:
             [[1.0, 2.0, 3.0], [3.0, 1.0, 2.0], [2.0, 3.0, 1.0]]
         """
         if c.shape != (self.dim,):
-            raise ValueError(f"the basis of {self.rep_in} -> {self.rep_out} has {self.dim} maps, got coefficients of shape {c.shape}")
+            raise ValueError(
+                f"the basis of {self.rep_in} -> {self.rep_out} has {self.dim} maps, got coefficients of shape {c.shape}"
+            )
         bands: dict[int, list[jax.Array]] = {}
         for block in self.blocks:
             grid = block.atom.combine(c[block.span].reshape(block.shape))  # (copies_out, copies_in, rows, columns)
