@@ -1,0 +1,144 @@
+"""One page with everything: figures, verdicts, sources, and where each number comes from.
+
+The page is drawn from the stored results at the moment it is written, so it cannot show a picture of other results
+than those in its tables. It holds its pictures and its style, asks the network for nothing, follows the reader's
+light or dark setting, and can be mailed or printed.
+"""
+
+import base64
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from experiments.catalogue import EXPERIMENTS
+from paper_figures import store, style
+from paper_figures.catalogue import FIGURES
+from paper_figures.record import Figure, Inputs
+
+__all__ = ["page"]
+
+MEANING = {
+    "read": "read in the source",
+    "derived": "worked out again here and checked",
+    "recalled": "from memory of the source, not read again",
+}
+"""What the three words of ``theory.claim.Source.known`` mean to a reader."""
+
+
+def page(folder: Path) -> str:
+    """The report as HTML.
+
+    Args:
+        folder: where ``<experiment>.nc`` and ``claims.json`` are.
+
+    Raises:
+        Mistake: a result is missing or damaged.
+    """
+    judged = store.read_claims(folder)
+    figures = [_figure(figure, store.load(figure, folder)) for figure in FIGURES.values()]
+    names = dict.fromkeys(name for figure in FIGURES.values() for name in figure.experiments)
+    results = [_result(name, store.read_result(name, folder).attrs) for name in names]
+    results.append(_judging(judged["provenance"]))
+    claims = [_claim(row) for row in judged["claims"].values()]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("report.html.jinja").render(
+        figures=figures, claims=claims, results=results, meaning=MEANING, summary=_summary(claims)
+    )
+
+
+def _summary(claims: list[dict[str, Any]]) -> str:
+    holds = sum(row["verdict"] == "holds" for row in claims)
+    fails = sum(row["violate"] == "fails" for row in claims)
+    recalled = sum(row["known"] == "recalled" for row in claims)
+    return (
+        f"{holds} of {len(claims)} claims hold as stated, and {fails} of {len(claims)} fail, as they have to, when "
+        f"one assumption is dropped. {recalled} {'statement is' if recalled == 1 else 'statements are'} recalled "
+        "from the literature, not read again, and marked so."
+    )
+
+
+def _figure(figure: Figure, inputs: Inputs) -> dict[str, Any]:
+    picture = store.encode(figure, inputs, "svg")
+    with style.applied():
+        width = figure.draw(inputs).get_figwidth()
+    return {
+        "name": figure.name,
+        "title": figure.title,
+        "caption": figure.caption,
+        "source": "data:image/svg+xml;base64," + base64.b64encode(picture).decode(),
+        "narrow": width <= style.COLUMN,
+        "claims": figure.claims,
+        "experiments": figure.experiments,
+        "figure_of_paper": figure.figure_of_paper,
+    }
+
+
+def _claim(row: Mapping[str, Any]) -> dict[str, Any]:
+    figures = [
+        {"name": figure.name, "title": figure.title, "index": index}
+        for index, figure in enumerate(FIGURES.values(), start=1)
+        if row["name"] in figure.claims
+    ]
+    return dict(row) | {
+        "figures": figures,
+        "predicted_text": _short(row["predicted"]),
+        "measured_text": _short(row["measured"]),
+    }
+
+
+def _short(value: Any) -> str:
+    """A number to four digits; text as it is; nothing as a dash."""
+    if value is None:
+        return "–"
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def _result(name: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    lines = {
+        "results": attributes["result_hash"],
+        "settings hash": attributes["config_hash"],
+        "seed": attributes["seed"],
+        "version": attributes["version"],
+        "time spent": f"{attributes['wall_time']:.0f} s",
+    }
+    return {
+        "name": name,
+        "statement": EXPERIMENTS[name].statement,
+        "lines": [*lines.items(), *_provenance(attributes)],
+        "settings": {k: _listed(v) for k, v in json.loads(attributes["config"]).items()},
+    }
+
+
+def _judging(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    statement = "The verdicts: what judged the claims."
+    return {"name": "claims", "statement": statement, "lines": _provenance(provenance), "settings": {}}
+
+
+def _provenance(attributes: Mapping[str, Any]) -> list[tuple[str, str]]:
+    versions = json.loads(attributes["versions"])
+    dirty = " with uncommitted changes" if attributes["git_dirty"] else ""
+    return [
+        ("commit", (attributes["git_commit"] or "unknown") + dirty),
+        ("made", attributes["time"]),
+        ("device", attributes["device"]),
+        ("precision", attributes["precision"]),
+        ("versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
+        ("XLA flags", attributes["xla_flags"] or "none"),
+    ]
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
