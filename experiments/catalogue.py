@@ -1,0 +1,11 @@
+"""All experiments, by name."""
+
+from experiments import digits_sample_complexity, generalisation_gap
+from experiments.record import Experiment
+
+__all__ = ["EXPERIMENTS"]
+
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment for experiment in (generalisation_gap.EXPERIMENT, digits_sample_complexity.EXPERIMENT)
+}
+"""Name -> experiment."""

@@ -1,0 +1,76 @@
+"""The baseline: a multilayer perceptron in flax, with relu."""
+
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from experiments.models import Model
+
+__all__ = ["MLP", "mlp", "width_for"]
+
+
+class MLP(nn.Module):
+    """``depth`` hidden layers of ``width`` units and a linear output.
+
+    Attributes:
+        width: units of a hidden layer.
+        depth: hidden layers.
+        n_out: outputs.
+    """
+
+    width: int
+    depth: int
+    n_out: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Outputs (batch, n_out) of inputs (batch, n_in)."""
+        for _ in range(self.depth):
+            x = nn.relu(nn.Dense(self.width, kernel_init=nn.initializers.he_normal())(x))
+        return nn.Dense(self.n_out)(x)
+
+
+@functools.cache
+def mlp(n_in: int, width: int, depth: int, n_out: int) -> Model:
+    """The perceptron as a pair of functions.
+
+    Args:
+        n_in: inputs.
+        width: units of a hidden layer.
+        depth: hidden layers.
+        n_out: outputs.
+
+    Example:
+        >>> model = mlp(64, 8, 2, 9)
+        >>> model.apply(model.init(jax.random.key(0)), jnp.ones((5, 64), jnp.float32)).shape
+        (5, 9)
+    """
+    module = MLP(width, depth, n_out)
+    return Model(init=lambda key: module.init(key, jnp.zeros((1, n_in), jnp.float32)), apply=module.apply)
+
+
+def width_for(n_parameters: int, n_in: int, depth: int, n_out: int) -> int:
+    """The width whose number of parameters is nearest to the one that is wanted.
+
+    ``(n_in + 1) w + (depth - 1) (w + 1) w + (w + 1) n_out`` for width w.
+
+    Args:
+        n_parameters: the number wanted.
+        n_in: inputs.
+        depth: hidden layers.
+        n_out: outputs.
+
+    Example:
+        >>> width_for(20000, 64, 2, 9)
+        109
+    """
+
+    def miss(w: int) -> int:
+        return abs((n_in + 1) * w + (depth - 1) * (w + 1) * w + (w + 1) * n_out - n_parameters)
+
+    width = 1
+    while miss(width + 1) < miss(width):
+        width += 1
+    return width
