@@ -1,0 +1,1 @@
+"""Claims of equivariance theory: a sentence, a formula, and a measurement that could refute it."""
