@@ -54,9 +54,12 @@ def draw_figures(figures: Sequence[Figure], request: Request, console: Console) 
 
 def list_figures(request: Request, console: Console) -> int:
     """The table of figures."""
-    table = Table("figure", "title", "experiments", "claims", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("figure", no_wrap=True)
+    table.add_column("title")
+    table.add_column("drawn from")
     for figure in FIGURES.values():
-        table.add_row(figure.name, figure.title, "\n".join(figure.experiments), "\n".join(figure.claims))
+        table.add_row(figure.name, figure.title, ", ".join((*figure.experiments, *figure.claims)))
     console.print(table)
     return 0
 
@@ -87,7 +90,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Do what a command line says and return the exit status."""
     console = Console(highlight=False)
     request = tyro.cli(Request, args=words, prog="python -m paper_figures")
-    known = [*COMMANDS, "all", *FIGURES]
+    known = ["all", *COMMANDS, *FIGURES]
     try:
         if not request.what:
             raise Mistake(f"nothing was asked for; type one of: {', '.join(known)}, or --help")

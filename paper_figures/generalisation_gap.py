@@ -24,22 +24,25 @@ def draw(inputs: Inputs) -> Picture:
     data = inputs.results["generalisation_gap"]
     config = json.loads(data.attrs["config"])
     figure, (ax,) = style.panels(width=style.COLUMN, height=2.9)
-    ends = []
-    for d, colour in zip(data.d.values.tolist(), style.CYCLE):
-        gap = data.gap.sel(d=d).transpose("n", "trial").dropna("n", how="all")
-        n, trials = gap.n.values, gap.values
-        a = d - math.gcd(d, config["stride"])
-        mean, low, high = style.mean_interval(trials)
-        spike = abs(n - d) <= 1
-        for side in (n < d - 1, n > d + 1):
-            style.measured(ax, n[side], mean[side], low[side], high[side], colour)
-            if side.any():
-                fine = np.linspace(n[side].min(), n[side].max(), 400)
-                style.theory(ax, fine, predict_gap(fine, d, a, config["sigma_x"], config["sigma_xi"]))
-        ax.plot(n[spike], np.median(trials[spike], axis=1), "o", color=colour, markerfacecolor="white", zorder=4)
-        ends.append((mean[-1], f"$d = {d}$", colour))
     ax.set_xscale("log")
     ax.set_yscale("log")
+    dims = data.d.values.tolist()
+    ends = []
+    for d, colour in zip(dims, style.CYCLE):
+        gap = data.gap.sel(d=d).transpose("n", "trial")
+        n, trials = gap.n.values, gap.values
+        mean, low, high = style.mean_interval(trials)
+        for side in (n < d - 1, n > d + 1):
+            style.measured(ax, n[side], mean[side], low[side], high[side], colour)
+        at = abs(n - d) <= 1
+        ax.plot(n[at], np.median(trials[at], axis=1), "o", color=colour, markerfacecolor="white", zorder=4)
+        ends.append((mean[-1], f"$d = {d}$", colour))
+    ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())  # of the measurements; the formula runs out of the picture
+    for d in dims:
+        a = d - math.gcd(d, config["stride"])
+        for low, high in ((data.n.min(), d - 1.01), (d + 1.01, data.n.max())):
+            fine = np.geomspace(low, high, 400)
+            style.theory(ax, fine, predict_gap(fine, d, a, config["sigma_x"], config["sigma_xi"]))
     ax.set_xlabel("samples $n$")
     ax.set_ylabel(r"risk gap $R(\hat w) - R(Q\hat w)$")
     style.plain_ticks(ax.xaxis, data.n.values)

@@ -7,7 +7,7 @@ light or dark setting, and can be mailed or printed.
 
 import base64
 import json
-import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ from typing import Any
 import jinja2
 
 from experiments.catalogue import EXPERIMENTS
-from paper_figures import store, style
+from paper_figures import store
 from paper_figures.catalogue import FIGURES
 from paper_figures.record import Figure, Inputs
 
 __all__ = ["page"]
+
+REM_PER_INCH = 7.0
+"""One scale for all pictures, so that their text is of one size; a picture over both columns fills the page."""
 
 MEANING = {
     "read": "read in the source",
@@ -70,14 +73,13 @@ def _summary(claims: list[dict[str, Any]]) -> str:
 
 def _figure(figure: Figure, inputs: Inputs) -> dict[str, Any]:
     picture = store.encode(figure, inputs, "svg")
-    with style.applied():
-        width = figure.draw(inputs).get_figwidth()
+    points = float(re.search(rb'<svg[^>]* width="([0-9.]+)pt"', picture)[1])
     return {
         "name": figure.name,
         "title": figure.title,
         "caption": figure.caption,
         "source": "data:image/svg+xml;base64," + base64.b64encode(picture).decode(),
-        "narrow": width <= style.COLUMN,
+        "width": round(points / 72 * REM_PER_INCH, 2),
         "claims": figure.claims,
         "experiments": figure.experiments,
         "figure_of_paper": figure.figure_of_paper,
@@ -92,18 +94,20 @@ def _claim(row: Mapping[str, Any]) -> dict[str, Any]:
     ]
     return dict(row) | {
         "figures": figures,
-        "predicted_text": _short(row["predicted"]),
-        "measured_text": _short(row["measured"]),
+        "predicted_text": {"identity": "within ", "bound": "at most "}.get(row["kind"], "") + _short(row, "predicted"),
+        "measured_text": _short(row, "measured"),
+        "source_text": row["source"].removesuffix(f"({row['known']})").strip(),
     }
 
 
-def _short(value: Any) -> str:
-    """A number to four digits; text as it is; nothing as a dash."""
+def _short(row: Mapping[str, Any], name: str) -> str:
+    """A number to three or four digits, text as it is, and a dash for what could not be measured."""
+    value = row[name]
     if value is None:
         return "–"
-    if isinstance(value, float) and math.isfinite(value):
-        return f"{value:.4g}"
-    return str(value)
+    if row["kind"] == "identity":
+        return f"{value:.3g} eps units"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _result(name: str, attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,14 +43,12 @@ def load(figure: Figure, folder: Path) -> Inputs:
     Raises:
         Mistake: a result is missing, damaged, or not ours; the sentence names the file and the command that makes it.
     """
+    results = {name: read_result(name, folder) for name in figure.experiments}
     rows = read_claims(folder)["claims"] if figure.claims else {}
     for name in figure.claims:
         if name not in rows:
             raise Mistake(f"{folder / 'claims.json'} has no claim {name!r}; make it again with: {_judging(folder)}")
-    return Inputs(
-        results={name: read_result(name, folder) for name in figure.experiments},
-        claims={name: rows[name] for name in figure.claims},
-    )
+    return Inputs(results, {name: rows[name] for name in figure.claims})
 
 
 def read_result(name: str, folder: Path) -> xr.Dataset:
