@@ -12,7 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import matplotlib.figure
+import numpy as np
 import xarray as xr
+
+from theory.claim import Evidence
 
 __all__ = ["Figure", "Inputs"]
 
@@ -35,6 +38,24 @@ class Inputs:
         arrays = {name: dataset.attrs["result_hash"] for name, dataset in self.results.items()}
         rows = {name: {k: v for k, v in row.items() if k != "seconds"} for name, row in self.claims.items()}
         return hashlib.sha256(json.dumps([arrays, rows], sort_keys=True).encode()).hexdigest()
+
+    def evidence(self, claim: str) -> Evidence:
+        """What was measured for a claim."""
+        return _evidence(self.claims[claim]["evidence"])
+
+    def violation(self, claim: str) -> Evidence:
+        """What was measured with one assumption of the claim dropped."""
+        return _evidence(self.claims[claim]["violation"])
+
+    def predicted(self, claim: str) -> np.ndarray:
+        """What the claim's formula says about the same points."""
+        return np.asarray(self.claims[claim]["evidence"]["predicted"], np.float64)
+
+
+def _evidence(row: Mapping[str, Any]) -> Evidence:
+    return Evidence(
+        row["axis"], row["points"], row["values"], tuple(row["series"]), row["standard_error"], row["trials"]
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

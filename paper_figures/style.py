@@ -234,7 +234,7 @@ def reference_slope(
     x = np.array([1.0, factor]) * start[0]
     y = start[1] * (x / start[0]) ** slope
     theory(ax, x, y)
-    text = f"slope {slope:g}" if label is None else label
+    text = f"slope {slope:g}".replace("-", "\u2212") if label is None else label
     ax.annotate(text, (x[1], y[1]), xytext=(3, 0), textcoords="offset points", fontsize=7.5, va="center")
 
 
