@@ -1,0 +1,139 @@
+"""Small made-up results, of the form the experiments and the claims have, in a folder."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from experiments import store
+from experiments.catalogue import EXPERIMENTS
+from paper_figures.__main__ import main
+from theory.catalogue import CLAIMS
+
+PROVENANCE = {
+    "git_commit": "0123456789abcdef",
+    "git_dirty": True,
+    "versions": json.dumps({"python": "3.11.0", "jax": "0.10.1"}),
+    "device": "cpu: made up",
+    "precision": "float64, matrix products highest",
+    "xla_flags": "",
+    "time": "2026-01-02T03:04:05+00:00",
+}
+
+
+def generalisation_gap(draw):
+    d, n, trials = [3, 6], [1, 2, 3, 5, 6, 7, 9, 12], 5
+    gap = draw.gamma(1.0, size=(len(d), len(n), trials))
+    return xr.Dataset(
+        {"gap": (("d", "n", "trial"), gap), "predicted": (("d", "n"), np.ones((len(d), len(n))))},
+        coords={"d": d, "n": n, "trial": np.arange(trials)},
+    )
+
+
+def digits_sample_complexity(draw):
+    model, n, trials = ["equivariant_mlp", "mlp", "mlp_augmented", "mlp_averaged"], [20, 100], 3
+    shape = len(model), len(n), trials
+    arrays = {
+        "accuracy": draw.uniform(0.1, 1, shape),
+        "accuracy_upright": draw.uniform(0.1, 1, shape),
+        "equivariance_error": 10.0 ** draw.uniform(-7, 0, shape),
+        "learning_rate": np.full(shape, 0.01),
+    }
+    return xr.Dataset(
+        {name: (("model", "n", "trial"), values) for name, values in arrays.items()}
+        | {"n_parameters": (("model",), np.full(len(model), 7))},
+        coords={"model": model, "n": n, "trial": np.arange(trials)},
+    )
+
+
+RESULTS = {"generalisation_gap": generalisation_gap, "digits_sample_complexity": digits_sample_complexity}
+
+
+def evidence(points, series=(), *, error=True, predicted=None):
+    """One piece of evidence: falling positive values."""
+    points = np.asarray(points)
+    values = np.stack([(1.0 + i) / (1.0 + points) for i in range(max(1, len(series)))])
+    values = values if series else values[0]
+    return {
+        "axis": "points",
+        "points": points.tolist(),
+        "series": list(series),
+        "values": values.tolist(),
+        "standard_error": (values / 20).tolist() if error else None,
+        "trials": 10 if error else None,
+        "predicted": (values * 1.1).tolist() if predicted is None else predicted,
+    }
+
+
+_GROUPS = ("C_2", "C_3", "C_5", "tetrahedral", "octahedral", "icosahedral")
+EVIDENCE = {
+    "augmentation_is_invariant_kernel": evidence([0, 1, 2, 3], error=False),
+    "symmetrised_output_differs": evidence(
+        [8, 12, 16], ("invariant kernel", "symmetrised output"), predicted=["invariant kernel", "symmetrised output"]
+    ),
+    "invariant_counts": evidence(range(6), _GROUPS, error=False),
+    "invariant_gain": evidence([2, 10, 50], _GROUPS, error=False),
+}
+"""Of the claims whose numbers are drawn."""
+
+
+def row(claim):
+    found = EVIDENCE.get(claim.name, evidence([1, 2]))
+    return {
+        "name": claim.name,
+        "kind": claim.kind,
+        "verdict": "holds",
+        "violate": "fails",
+        "known": claim.source.known,
+        "predicted": 1.0,
+        "measured": 1.25,
+        "seconds": 0.1,
+        "statement": claim.statement,
+        "formula": claim.formula,
+        "source": str(claim.source),
+        "dropped": claim.dropped,
+        "experiment": claim.experiment,
+        "sentence": "a < b & so on",
+        "violate_sentence": "far off",
+        "interval": None,
+        "evidence": found,
+        "violation": found,
+    }
+
+
+def fill(folder, seed=0):
+    """All made-up results in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, experiment in EXPERIMENTS.items():
+        identity = store.identity(experiment, experiment.presets["smoke"], seed)
+        dataset = RESULTS[name](np.random.default_rng(seed))
+        store.write(folder / f"{name}.nc", dataset, identity | PROVENANCE | {"wall_time": 1.5, "precision": "float64"})
+    content = {"provenance": PROVENANCE, "claims": [row(claim) for claim in CLAIMS.values()]}
+    (folder / "claims.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory):
+    return fill(tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="session")
+def pictures(results, tmp_path_factory):
+    """Every figure in every format, as the command line draws them."""
+    out = tmp_path_factory.mktemp("pictures")
+    assert main(["all", "--results", str(results), "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture
+def own_results(tmp_path):
+    """A folder a test may damage."""
+    return fill(tmp_path / "results")
+
+
+@pytest.fixture
+def new_results():
+    """``fill``: results into a folder, from a seed."""
+    return fill
