@@ -56,6 +56,9 @@ COLOURS = {
 }
 CYCLE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
+_AROUND = 0.9
+"""Inches of a figure's height that tick labels, axis label, title and key take; at most."""
+
 _PARAMETERS = {
     "font.family": "STIXGeneral",
     "mathtext.fontset": "stix",
@@ -247,12 +250,11 @@ def label_ends(ax: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
         ax: where the curves are.
         labels: for each curve ``(y at the right end, text, colour)``.
     """
-    ax.figure.draw_without_rendering()
-    box = ax.get_window_extent()
     size = matplotlib.rcParams["legend.fontsize"]
-    gap = 1.15 * size * ax.figure.dpi / 72 / box.height
+    gap = 1.15 * size / 72 / (ax.figure.get_figheight() - _AROUND)
+    ax.get_ylim()  # brings the limits up to date
     order = sorted(range(len(labels)), key=lambda i: labels[i][0])
-    wanted = [ax.transAxes.inverted().transform(ax.transData.transform((1.0, labels[i][0])))[1] for i in order]
+    wanted = [(ax.transScale + ax.transLimits).transform((1.0, labels[i][0]))[1] for i in order]
     steps = gap * np.arange(len(order))
     heights = scipy.optimize.isotonic_regression(np.clip(wanted, 0, 1) - steps).x + steps
     heights -= max(0.0, heights[-1] - 1)
