@@ -38,7 +38,7 @@ bench: setup  ## timings, one process, no other load
 	@$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only
 
 docs: setup  ## the documentation as a site in site/
-	@$(BIN)/mkdocs build --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 wheel: setup  ## the equiv wheel in dist/
 	@$(BIN)/python -m build --wheel --outdir dist
