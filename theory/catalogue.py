@@ -1,8 +1,10 @@
 """All claims by name, in the order in which they are listed and judged."""
 
-from theory import elesedy_zaidi
+from theory import augmentation, elesedy_zaidi, inductive_bias, tahmasebi_jegelka
 from theory.claim import Claim
 
 __all__ = ["CLAIMS"]
 
-CLAIMS: dict[str, Claim] = {claim.name: claim for module in (elesedy_zaidi,) for claim in module.CLAIMS}
+_MODULES = (elesedy_zaidi, augmentation, tahmasebi_jegelka, inductive_bias)
+
+CLAIMS: dict[str, Claim] = {claim.name: claim for module in _MODULES for claim in module.CLAIMS}
