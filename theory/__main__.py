@@ -260,7 +260,8 @@ def _report(judgements: list[Judgement], console: Console) -> None:
         console.print(table)
     for j in judgements:
         if j.evidence is not None and j.violate != "fails":
-            text = f"violation of {j.claim.name} {'holds' if j.violate == 'holds' else 'proves nothing'}: {j.refutation.sentence}"
+            what = "holds" if j.violate == "holds" else "proves nothing"
+            text = f"violation of {j.claim.name} {what}: {j.refutation.sentence}"
             console.print(text, soft_wrap=True, highlight=False, markup=False)
     passed = sum(j.passed for j in judgements)
     console.print(

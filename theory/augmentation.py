@@ -1,16 +1,16 @@
 r"""Augmented data and invariant kernels: when they are the same learner, and what does not come to the same.
 
 Setting. A finite group G acts on R^d by orthogonal matrices; ``K`` is a kernel with ``K(gx, gx') = K(x, x')``, here
-``exp(x . x' / d)``. Kernel ridge regression (KRR) with ridge ``lambda`` predicts ``k(x) (K + lambda)^-1 y``. There are three ways
-to tell it about G:
+``exp(x . x' / d)``. Kernel ridge regression (KRR) with ridge ``lambda`` predicts ``k(x) (K + lambda)^-1 y``. There
+are three ways to tell it about G:
 
 * *augmentation*: the sample becomes all ``|G| n`` points ``(g x_i, y_i)``;
 * *invariant kernel*: ``K_inv(x, x') = mean_g K(x, g x')``;
 * *output symmetrisation*: the plain fit is averaged over the group, ``mean_g f(g x)``.
 
-The first with ridge ``|G| lambda`` is the second with ridge ``lambda``, exactly: on the augmented set the solution's coefficients are constant
-on orbits, where the big kernel matrix acts as ``|G| K_inv``. The third is another function with a larger error, unless the
-sample already is closed under G with invariant labels.
+The first with ridge ``|G| lambda`` is the second with ridge ``lambda``, exactly: on the augmented set the solution's
+coefficients are constant on orbits, where the big kernel matrix acts as ``|G| K_inv``. The third is another function
+with a larger error, unless the sample already is closed under G with invariant labels.
 
 Known: that augmentation gives the invariant kernel and that symmetrising the output does not help much was read in the
 paper's abstract; the identity with its ridge was derived.
@@ -114,7 +114,9 @@ def _by_kernel(key: jax.Array) -> np.ndarray:
 def _by_augmentation(key: jax.Array, kernel, ridge: float = _D * _RIDGE) -> Evidence:
     x, y, test = _sample(key)
     every, labels = _orbit(x), np.tile(y, _D)
-    return Evidence("test point", np.arange(_TEST), kernel_ridge(kernel(every, every), labels, ridge, kernel(test, every)))
+    return Evidence(
+        "test point", np.arange(_TEST), kernel_ridge(kernel(every, every), labels, ridge, kernel(test, every))
+    )
 
 
 def _errors(key: jax.Array, closed: bool) -> Evidence:
@@ -136,8 +138,8 @@ def _errors(key: jax.Array, closed: bool) -> Evidence:
 CLAIMS = (
     Claim(
         name="augmentation_is_invariant_kernel",
-        statement="Kernel ridge regression on the fully augmented sample with ridge |G| lambda is that of the invariant "
-        "kernel with ridge lambda.",
+        statement="Kernel ridge regression on the fully augmented sample with ridge |G| lambda is that of the "
+        "invariant kernel with ridge lambda.",
         formula="k(x, GX) (K(GX, GX) + |G| lambda)^-1 (y, ..., y) = k_inv(x, X) (K_inv(X, X) + lambda)^-1 y",
         source=_SOURCE,
         kind="identity",

@@ -1,10 +1,24 @@
 """All claims by name, in the order in which they are listed and judged."""
 
-from theory import augmentation, elesedy_zaidi, inductive_bias, tahmasebi_jegelka
+from theory import (
+    augmentation,
+    digits_sample_complexity,
+    elesedy_zaidi,
+    inductive_bias,
+    mei_misiakiewicz_montanari,
+    tahmasebi_jegelka,
+)
 from theory.claim import Claim
 
 __all__ = ["CLAIMS"]
 
-_MODULES = (elesedy_zaidi, augmentation, tahmasebi_jegelka, inductive_bias)
+_MODULES = (
+    elesedy_zaidi,
+    augmentation,
+    mei_misiakiewicz_montanari,
+    tahmasebi_jegelka,
+    inductive_bias,
+    digits_sample_complexity,
+)
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for module in _MODULES for claim in module.CLAIMS}

@@ -16,10 +16,11 @@ ratio       array like the values  ``|values - predicted| <= 5 standard errors <
 separation  series, low to high    at every point the intervals +- 5 standard errors are apart, in that order
 ==========  =====================  ==============================================================================
 
-The second condition of a rate and a ratio is what keeps a measurement that says nothing from agreeing with everything. NaN,
-infinity and a standard error of zero are *unsound*: a claim judged on them does not hold, and a violation judged on
-them does not count as failing either. ``standard_error=None`` says that the values are exact (counts, or both sides of an
-identity), which a ratio or a separation, being statements about draws, refuses.
+The second condition of a rate and a ratio is what keeps a measurement that says nothing from agreeing with
+everything. Numbers that miss only this condition, NaN, infinity and a standard error of zero are *unsound*: a claim
+judged on them does not hold, and a violation judged on them does not count as failing either. ``standard_error=None``
+says that the values are exact (counts, or both sides of an identity), which a ratio or a separation, being statements
+about draws, refuses.
 
 A claim gets a fixed key, made from its name, and is judged once; nobody tries keys until one is green. A claim about an
 experiment gets the stored dataset in the place of the key. Everything is computed in float64.
@@ -72,7 +73,8 @@ class Source:
         venue: and year.
         arxiv: number, None if there is none.
         theorem: which statement, as far as known.
-        known: ``read`` in the source, ``derived`` here (the source was read about, the formula worked out and checked), or ``recalled``.
+        known: ``read`` in the source, ``derived`` here (the source was read about, the formula worked out and
+            checked), or ``recalled``.
     """
 
     author: str
@@ -134,7 +136,8 @@ class Verdict:
 
     Attributes:
         holds: whether the prediction agrees with the evidence.
-        sound: whether all numbers are finite and all standard errors above zero; never ``holds`` without it.
+        sound: whether the numbers say something: finite, standard errors above zero, a narrow enough interval; never
+            ``holds`` without it.
         predicted: the number (or order) that decided, as predicted.
         measured: the same, as measured.
         sentence: the reason, with the numbers.
@@ -227,7 +230,10 @@ def _bound(claim: Claim, predicted: np.ndarray, evidence: Evidence) -> Verdict:
     upper = evidence.values + BOUND_SIGMAS * error
     slack = predicted - upper
     worst = np.unravel_index(np.argmin(slack / np.abs(predicted)), slack.shape)
-    sentence = f"least slack {slack[worst]:.3g} at {_place(evidence, worst)}: {upper[worst]:.4g} against the bound {predicted[worst]:.4g}"
+    sentence = (
+        f"least slack {slack[worst]:.3g} at {_place(evidence, worst)}: {upper[worst]:.4g} against the bound "
+        f"{predicted[worst]:.4g}"
+    )
     return Verdict(bool((slack >= 0).all()), True, float(predicted[worst]), float(evidence.values[worst]), sentence)
 
 
@@ -242,10 +248,10 @@ def _rate(claim: Claim, predicted: np.ndarray, evidence: Evidence) -> Verdict:
         return _unsound("the replicates all have the same slope")
     exponent, interval = float(predicted), (slope - width, slope + width)
     sentence = f"slope {slope:.3f} +- {width:.3f} ({SIGMAS:g} sigma) against {exponent:.3f}"
-    if width > WIDEST_RATE:
+    covered, decided = abs(slope - exponent) <= width, width <= WIDEST_RATE
+    if covered and not decided:
         sentence += f"; the interval is wider than +- {WIDEST_RATE:g} and decides nothing"
-    holds = interval[0] <= exponent <= interval[1] and width <= WIDEST_RATE
-    return Verdict(holds, True, exponent, slope, sentence, interval)
+    return Verdict(covered and decided, decided or not covered, exponent, slope, sentence, interval)
 
 
 def _ratio(claim: Claim, predicted: np.ndarray, evidence: Evidence) -> Verdict:
@@ -258,10 +264,15 @@ def _ratio(claim: Claim, predicted: np.ndarray, evidence: Evidence) -> Verdict:
         f"{evidence.values[worst]:.4g} +- {evidence.standard_error[worst]:.2g} against {predicted[worst]:.4g} at "
         f"{_place(evidence, worst)}, the farthest point: {distance[worst]:.2f} standard errors"
     )
-    if relative.max() > WIDEST_RATIO:
-        sentence += f"; {SIGMAS:g} standard errors are up to {relative.max():.0%} of the prediction, more than {WIDEST_RATIO:.0%}, and decide nothing"
-    holds = bool((distance <= SIGMAS).all() and (relative <= WIDEST_RATIO).all())
-    return Verdict(holds, True, float(predicted[worst]), float(evidence.values[worst]), sentence)
+    covered, decided = bool((distance <= SIGMAS).all()), bool((relative <= WIDEST_RATIO).all())
+    if covered and not decided:
+        sentence += (
+            f"; {SIGMAS:g} standard errors are up to {relative.max():.0%} of the prediction, more than "
+            f"{WIDEST_RATIO:.0%}, and decide nothing"
+        )
+    return Verdict(
+        covered and decided, decided or not covered, float(predicted[worst]), float(evidence.values[worst]), sentence
+    )
 
 
 def _separation(claim: Claim, predicted: tuple, evidence: Evidence) -> Verdict:

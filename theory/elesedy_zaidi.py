@@ -1,20 +1,23 @@
 r"""The generalisation gap of linear regression without its symmetry, and the averaging operator behind it.
 
-Setting. A finite group G acts on R^d by orthogonal matrices; ``Q = mean_g rho(g)`` projects onto the invariant vectors V^G, ``A = 1 - Q``
-onto the rest, and ``a = d - dim V^G``. Inputs are ``x ~ N(0, sigma_x^2 I_d)``, an invariant law; the target is
-``y = theta . x + xi`` with ``theta`` invariant and noise of variance ``sigma_xi^2``. The learner is least squares of minimal norm on n samples,
-``w = X^+ y``, and its risk is ``R(w) = E (w . x - theta . x)^2``. Averaging the learned function replaces w by Qw, and
+Setting. A finite group G acts on R^d by orthogonal matrices; ``Q = mean_g rho(g)`` projects onto the invariant
+vectors V^G, ``A = 1 - Q`` onto the rest, and ``a = d - dim V^G``. Inputs are ``x ~ N(0, sigma_x^2 I_d)``, an
+invariant law; the target is ``y = theta . x + xi`` with ``theta`` invariant and noise of variance ``sigma_xi^2``. The
+learner is least squares of minimal norm on n samples, ``w = X^+ y``, and its risk is ``R(w) = E (w . x - theta .
+x)^2``. Averaging the learned function replaces w by Qw, and
 
-* for each draw        ``R(w) - R(Qw) = sigma_x^2 |A w|^2``, never negative (the law is invariant, so Q is self-adjoint in L^2);
+* for each draw        ``R(w) - R(Qw) = sigma_x^2 |A w|^2``, never negative: Q is self-adjoint in L^2;
 * its mean, n > d + 1  ``sigma_xi^2 a / (n - d - 1)``;
-* its mean, n < d - 1  ``sigma_x^2 |theta|^2 a n (d - n) / (d (d - 1) (d + 2)) + sigma_xi^2 a n / (d (d - n - 1))``;
+* its mean, n < d - 1
+  ``sigma_x^2 |theta|^2 a n (d - n) / (d (d - 1) (d + 2)) + sigma_xi^2 a n / (d (d - n - 1))``;
 * infinite for n = d - 1, d, d + 1 if there is noise: the double-descent spike, seen in medians.
 
-The first term of the third line is the mean of ``|A P theta|^2`` over uniform n-planes P; the others are means of inverse Wishart matrices.
-The group of the claims is the cyclic shift of d coordinates by two places, whose invariants are constant on even and on odd places.
+The first term of the third line is the mean of ``|A P theta|^2`` over uniform n-planes P; the others are means of
+inverse Wishart matrices. The group of the claims is the cyclic shift of d coordinates by two places, whose invariants
+are constant on even and on odd places.
 
-Known: the setting and the lemma are recalled from the paper; the two means were derived again and simulated, which gives the
-same numbers; the projector's algebra is elementary and derived.
+Known: the setting and the lemma are recalled from the paper; the two means were derived again and simulated, which
+gives the same numbers; the projector's algebra is elementary and derived.
 """
 
 import functools
@@ -117,9 +120,9 @@ def _fits(
 ) -> tuple[Float[Array, "trials d"], Float[Array, "trials d"]]:
     """Targets and their minimal-norm least-squares fits, ``(theta, w)``, one row per trial.
 
-    The target is a uniform unit vector of V^G, plus ``outside`` times one of its complement. The d x d Gram matrix of the first n rows
-    has rank ``min(n, d)`` almost surely, so that many of the sorted eigenvalues are inverted, whatever their size: no threshold
-    which near n = d would take a small eigenvalue for a zero.
+    The target is a uniform unit vector of V^G, plus ``outside`` times one of its complement. The d x d Gram matrix of
+    the first n rows has rank ``min(n, d)`` almost surely, so that many of the sorted eigenvalues are inverted,
+    whatever their size: no threshold which near n = d would take a small eigenvalue for a zero.
     """
     d = projector.shape[0]
     kept_rows = jnp.arange(n_max, dtype=n.dtype) < n
@@ -165,10 +168,10 @@ def simulate_gap(
 ) -> Float[Array, "trials"]:
     """Draws of the gap ``R(w) - R(Qw)``, one per trial, for a uniform invariant target with ``|theta| = 1``.
 
-    Each trial draws its target, ``n_max`` inputs and their noise, and fits the first n of them by least squares of minimal norm;
-    the risks come from the covariance of the inputs, so no test set is drawn. Trial t of a key is the same draw for all
-    n and whatever ``trials``; all n up to one ``n_max`` share one compiled program. Use medians within a few of n = d, where
-    the mean is infinite.
+    Each trial draws its target, ``n_max`` inputs and their noise, and fits the first n of them by least squares of
+    minimal norm; the risks come from the covariance of the inputs, so no test set is drawn. Trial t of a key is the
+    same draw for all n and whatever ``trials``; all n up to one ``n_max`` share one compiled program. Use medians
+    within a few of n = d, where the mean is infinite.
 
     Args:
         key: random key.
@@ -316,7 +319,7 @@ def _expected_algebra(_: jax.Array) -> np.ndarray:
 
 
 def _measured_algebra(_: jax.Array) -> Evidence:
-    """From the orthonormal invariant vectors, which know only the generators; their number stands against the mean trace."""
+    """From the invariant vectors, which know only the generators; their number stands against the mean trace."""
     averages = [q for _, q in _projected_reps().values()]
     return _algebra(averages, [float(np.linalg.matrix_rank(q)) for q in averages])
 
@@ -330,7 +333,8 @@ def _violated_algebra(_: jax.Array) -> Evidence:
 CLAIMS = (
     Claim(
         name="averaging_projects",
-        statement="Averaging a representation over a finite group is the orthogonal projection onto the invariant vectors.",
+        statement="Averaging a representation over a finite group is the orthogonal projection onto the invariant "
+        "vectors.",
         formula="Q^2 = Q = Q^T, dim V^G = 1/|G| sum_g tr rho(g)",
         source=_source("Lemma 1 (averaging operator)", "derived"),
         kind="identity",
@@ -341,7 +345,8 @@ CLAIMS = (
     ),
     Claim(
         name="gap_of_each_draw",
-        statement="Averaging a least-squares fit over the group lowers its risk by the weight it had outside the invariants, draw by draw.",
+        statement="Averaging a least-squares fit over the group lowers its risk by the weight it had outside the "
+        "invariants, draw by draw.",
         formula="R(w) - R(Qw) = sigma_x^2 |A w|^2",
         source=_source("Lemma (L^2 = S + A) in the linear model", "recalled"),
         kind="identity",
@@ -352,7 +357,8 @@ CLAIMS = (
     ),
     Claim(
         name="gap_overdetermined",
-        statement="With more samples than dimensions the mean gap is the noise spread over the directions outside the invariants.",
+        statement="With more samples than dimensions the mean gap is the noise spread over the directions outside the "
+        "invariants.",
         formula="E gap = sigma_xi^2 a / (n - d - 1), n > d + 1",
         source=_source("Theorem on the linear model, n > d + 1", "derived"),
         kind="ratio",
@@ -364,7 +370,8 @@ CLAIMS = (
     Claim(
         name="gap_underdetermined",
         statement="With fewer samples than dimensions the mean gap has a part of the target and a part of the noise.",
-        formula="E gap = sigma_x^2 |theta|^2 a n (d - n) / (d (d - 1) (d + 2)) + sigma_xi^2 a n / (d (d - n - 1)), n < d - 1",
+        formula="E gap = sigma_x^2 |theta|^2 a n (d - n) / (d (d - 1) (d + 2)) + sigma_xi^2 a n / (d (d - n - 1)), "
+        "n < d - 1",
         source=_source("Theorem on the linear model, n < d - 1", "derived"),
         kind="ratio",
         predict=lambda key: _predicted(_UNDER),
@@ -374,7 +381,8 @@ CLAIMS = (
     ),
     Claim(
         name="gap_spike",
-        statement="With noisy labels the gap has a spike at n = d: its median there is above the medians on both sides.",
+        statement="With noisy labels the gap has a spike at n = d: its median there is above the medians on both "
+        "sides.",
         formula="median gap(n) < median gap(d), n = d/3, d/2, 2d, 3d",
         source=_source("Theorem on the linear model, n in [d - 1, d + 1]", "recalled"),
         kind="separation",

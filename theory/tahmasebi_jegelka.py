@@ -1,24 +1,26 @@
 r"""The gain of an invariance: count invariant eigenfunctions, and learn with as many fewer samples.
 
-Setting. A finite group G acts on a compact manifold by isometries. Each eigenspace of the Laplacian is a representation; its
-invariants number ``m_l = mean_g chi_l(g)``. With ``N(L) = sum_{l <= L} dim_l`` and ``N(L; G) = sum_{l <= L} m_l`` Weyl's law gives
-``|G| N(L; G) / N(L) -> 1`` if the action is effective, and kernel regression with the invariant kernel on n samples does what the plain
-kernel does on ``|G| n``.
+Setting. A finite group G acts on a compact manifold by isometries. Each eigenspace of the Laplacian is a
+representation; its invariants number ``m_l = mean_g chi_l(g)``. With ``N(L) = sum_{l <= L} dim_l`` and ``N(L; G) =
+sum_{l <= L} m_l`` Weyl's law gives ``|G| N(L; G) / N(L) -> 1`` if the action is effective, and kernel regression with
+the invariant kernel on n samples does what the plain kernel does on ``|G| n``.
 
-On the sphere S^2 everything is exact. The degree-l harmonics have ``chi_l(g) = sin((2l + 1) t / 2) / sin(t / 2)`` for the rotation angle
-t, and summing over l gives, with the sum over the elements other than the identity,
+On the sphere S^2 everything is exact. The degree-l harmonics have ``chi_l(g) = sin((2l + 1) t / 2) / sin(t / 2)`` for
+the rotation angle t, and summing over l gives, with the sum over the elements other than the identity,
 
-    ``|G| N(L; G) / N(L) - 1 = sum_g sin^2((L + 1) t_g / 2) / sin^2(t_g / 2) / (L + 1)^2 <= sum_g 1 / sin^2(t_g / 2) / (L + 1)^2``.
+    ``|G| N(L; G) / N(L) - 1 = sum_g sin^2((L + 1) t_g / 2) / sin^2(t_g / 2) / (L + 1)^2 <= sum_g 1 / sin^2(t_g / 2) /
+    (L + 1)^2``.
 
 For the rotations C_m about an axis the last sum is ``(m^2 - 1) / 3``, and the bound is reached for m = 2 and even L.
 
-On the circle, with the shifts C_m and the kernel ``sum_k (1 + k^2)^-s e^{ik(x - x')}``, the invariant kernel keeps the
-frequencies divisible by m. Its error on n samples is that of the plain kernel on ``m n`` samples at the same ridge per sample,
-for an invariant target: the variance is a sum over frequencies of a smooth function, which has m times as many terms, each m times smaller;
-the bias is the same. The equality is asymptotic; what is left at finite n is below the resolution of the claim, 10 %.
+On the circle, with the shifts C_m and the kernel ``sum_k (1 + k^2)^-s e^{ik(x - x')}``, the invariant kernel keeps
+the frequencies divisible by m. Its error on n samples is that of the plain kernel on ``m n`` samples at the same
+ridge per sample, for an invariant target: the variance is a sum over frequencies of a smooth function, which has m
+times as many terms, each m times smaller; the bias is the same. The equality is asymptotic; what is left at finite n
+is below the resolution of the claim, 10 %.
 
-Known: that the sample count is multiplied by |G| was read in the paper's abstract, the rate behind it is recalled; characters,
-exact excess and the bound are derived, and so is the experiment on the circle.
+Known: that the sample count is multiplied by |G| was read in the paper's abstract, the rate behind it is recalled;
+characters, exact excess and the bound are derived, and so is the experiment on the circle.
 """
 
 import jax
@@ -68,7 +70,7 @@ def _angles(rotations: np.ndarray) -> np.ndarray:
 
 
 def predict_invariants(rotations: np.ndarray, degrees: np.ndarray) -> np.ndarray:
-    """The number of invariant harmonics per degree, by characters: ``m_l = mean_g sin((2l + 1) t_g / 2) / sin(t_g / 2)``.
+    """The number of invariant harmonics by characters: ``m_l = mean_g sin((2l + 1) t_g / 2) / sin(t_g / 2)``.
 
     Args:
         rotations: (|G|, 3, 3), all elements of a finite group.
@@ -90,8 +92,9 @@ def predict_invariants(rotations: np.ndarray, degrees: np.ndarray) -> np.ndarray
 def count_invariants(rotations: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     """The same by averaging: the rank of the degree-l spherical harmonics, averaged over the rotations.
 
-    Every harmonic is evaluated at ``4 L + 8`` points and at their images under all rotations; the mean over the images is a (points,
-    2l + 1) matrix whose rank is the number of independent averages. No character and no property of a group is used.
+    Every harmonic is evaluated at ``4 L + 8`` points and at their images under all rotations; the mean over the
+    images is a (points, 2l + 1) matrix whose rank is the number of independent averages. No character and no property
+    of a group is used.
 
     Args:
         rotations: (k, 3, 3), any rotations.
@@ -160,7 +163,7 @@ _GRID = 2 * np.pi * np.arange(128) / 128
 
 
 def _features(x: np.ndarray, every: int) -> np.ndarray:
-    """Fourier features ``(1 + k^2)^{-s/2} (cos kx, sin kx)`` of the frequencies divisible by ``every``, (..., features)."""
+    """Fourier features ``(1 + k^2)^{-s/2} (cos kx, sin kx)`` of frequencies divisible by ``every``, (..., k)."""
     k = np.arange(0, _BAND + 1, every)
     weight = (1.0 + k**2) ** (-_SMOOTHNESS / 2)
     angles = x[..., None] * k
@@ -170,8 +173,8 @@ def _features(x: np.ndarray, every: int) -> np.ndarray:
 def _error(draw: np.random.Generator, n: int, every: int, target) -> np.ndarray:
     """Mean square error of kernel ridge regression on n uniform points, one per trial; the ridge is per sample.
 
-    The mean over the noise is taken exactly, ``|S f - f|^2 + noise^2 |S|^2`` with S the map from labels to the fit, so that
-    the trials differ by their points only.
+    The mean over the noise is taken exactly, ``|S f - f|^2 + noise^2 |S|^2`` with S the map from labels to the fit,
+    so that the trials differ by their points only.
     """
     x = draw.uniform(0, 2 * np.pi, (_TRIALS, n))
     f, grid = _features(x, every), _features(_GRID, every)
@@ -215,8 +218,10 @@ CLAIMS = (
     ),
     Claim(
         name="invariant_gain",
-        statement="The share of invariant harmonics tends to 1/|G|, with an excess that falls as the square of the cut-off.",
-        formula="|G| N(L; G) / N(L) - 1 <= sum_{g != e} 1 / sin^2(t_g / 2) / (L + 1)^2; (m^2 - 1) / 3 / (L + 1)^2 for C_m",
+        statement="The share of invariant harmonics tends to 1/|G|, with an excess that falls as the square of the "
+        "cut-off.",
+        formula="|G| N(L; G) / N(L) - 1 <= sum_{g != e} 1 / sin^2(t_g / 2) / (L + 1)^2; "
+        "the sum is (m^2 - 1) / 3 for C_m",
         source=_source("Weyl's law for invariant functions, effective finite action"),
         kind="bound",
         predict=lambda key: np.stack([predict_excess_bound(g, _CUTOFFS) for g in _groups().values()]),
@@ -226,7 +231,8 @@ CLAIMS = (
     ),
     Claim(
         name="learning_gain_on_circle",
-        statement="On the circle with m shifts, the invariant kernel on n samples has the error of the plain kernel on m n.",
+        statement="On the circle with m shifts, the invariant kernel on n samples has the error of the plain kernel on "
+        "m n.",
         formula="E |f_inv(n) - f|^2 / E |f_plain(m n) - f|^2 -> 1",
         source=_source("gain in samples for finite groups"),
         kind="ratio",
