@@ -180,9 +180,7 @@ def _list(console: Console) -> None:
     for claim in CLAIMS.values():
         table.add_row(claim.name, claim.kind, claim.source.known, claim.statement)
         if not console.is_terminal:
-            console.print(
-                f"{claim.name}\t{claim.kind}\t{claim.source.known}\t{claim.statement}", soft_wrap=True, highlight=False
-            )
+            print(claim.name, claim.kind, claim.source.known, claim.statement, sep="\t")
     if console.is_terminal:
         console.print(table)
 
@@ -200,7 +198,7 @@ def _show(claim: Claim, console: Console) -> None:
     }
     for name, text in fields.items():
         lines = textwrap.wrap(text, max(console.width - 14, 40)) if console.is_terminal else [text]
-        console.print(f"{name:12s}  " + ("\n" + 14 * " ").join(lines), soft_wrap=True, highlight=False, markup=False)
+        print(f"{name:12s}  " + ("\n" + 14 * " ").join(lines))
 
 
 @contextlib.contextmanager
@@ -236,7 +234,7 @@ def _check(options: argparse.Namespace, console: Console) -> int:
     else:
         _report(judgements, console)
         if written:
-            console.print(f"wrote {written}", soft_wrap=True, highlight=False)
+            print(f"wrote {written}")
     return 0 if all(j.passed for j in judgements) else 1
 
 
@@ -255,18 +253,15 @@ def _report(judgements: list[Judgement], console: Console) -> None:
             table.add_row(name, kind, *marked, known, j.verdict.sentence, f"{j.seconds:.1f}")
         else:
             words = (name, kind, verdict, f"violation {violate}", known, j.verdict.sentence, f"{j.seconds:.1f} s")
-            console.print("\t".join(words), soft_wrap=True, highlight=False, markup=False)
+            print(*words, sep="\t")
     if console.is_terminal:
         console.print(table)
     for j in judgements:
         if j.evidence is not None and j.violate != "fails":
             what = "holds" if j.violate == "holds" else "proves nothing"
-            text = f"violation of {j.claim.name} {what}: {j.refutation.sentence}"
-            console.print(text, soft_wrap=True, highlight=False, markup=False)
+            print(f"violation of {j.claim.name} {what}: {j.refutation.sentence}")
     passed = sum(j.passed for j in judgements)
-    console.print(
-        f"{passed} of {len(judgements)} claims hold, with a violation that fails", highlight=False, soft_wrap=True
-    )
+    print(f"{passed} of {len(judgements)} claims hold, with a violation that fails")
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -219,17 +219,20 @@ class Judgement:
 
 
 def _identity(claim: Claim, predicted: np.ndarray, evidence: Evidence) -> Verdict:
-    error = np.abs(evidence.values - predicted).max()
-    units = float(error / (np.finfo(np.float64).eps * np.sqrt(np.mean(predicted**2))))
+    scale = np.sqrt(np.mean(predicted**2))
+    if scale == 0:
+        return _unsound("the prediction is zero everywhere, which sets no scale")
+    units = float(np.abs(evidence.values - predicted).max() / (np.finfo(np.float64).eps * scale))
     sentence = f"both sides agree to {units:.3g} eps units (budget {claim.budget:g})"
-    return Verdict(units <= claim.budget, bool(np.isfinite(units)), claim.budget, units, sentence)
+    return Verdict(units <= claim.budget, True, claim.budget, units, sentence)
 
 
 def _bound(claim: Claim, predicted: np.ndarray, evidence: Evidence) -> Verdict:
     error = 0 if evidence.standard_error is None else evidence.standard_error
     upper = evidence.values + BOUND_SIGMAS * error
     slack = predicted - upper
-    worst = np.unravel_index(np.argmin(slack / np.abs(predicted)), slack.shape)
+    scale = np.where(predicted == 0, 1, np.abs(predicted))
+    worst = np.unravel_index(np.argmin(slack / scale), slack.shape)
     sentence = (
         f"least slack {slack[worst]:.3g} at {_place(evidence, worst)}: {upper[worst]:.4g} against the bound "
         f"{predicted[worst]:.4g}"
@@ -257,6 +260,8 @@ def _rate(claim: Claim, predicted: np.ndarray, evidence: Evidence) -> Verdict:
 def _ratio(claim: Claim, predicted: np.ndarray, evidence: Evidence) -> Verdict:
     if evidence.standard_error is None:
         return _unsound("a ratio needs standard errors")
+    if (predicted == 0).any():
+        return _unsound("a ratio needs a prediction that is not zero")
     distance = np.abs(evidence.values - predicted) / evidence.standard_error
     relative = SIGMAS * evidence.standard_error / np.abs(predicted)
     worst = np.unravel_index(np.argmax(distance), distance.shape)
