@@ -21,12 +21,15 @@ import numpy as np
 import xarray as xr
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from theory.catalogue import CLAIMS
 from theory.claim import Claim, Evidence, Judgement, judge, unjudged
 from theory.provenance import provenance
 
+PAPER = Path("experiments/results")
+"""Where the committed results of the paper presets are."""
 COMMANDS = {"list": "the claims, one line each", "show": "one claim in full", "check": "measure claims and judge them"}
 
 
@@ -61,8 +64,8 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         "--results",
         metavar="DIR",
         type=Path,
-        default=Path("experiments/results"),
-        help="where the results of experiments are (default experiments/results)",
+        default=PAPER,
+        help=f"where the results of experiments are (default {PAPER})",
     )
     check.add_argument(
         "--out", metavar="DIR", type=Path, help="also write DIR/claims.json, with all numbers, for the figures"
@@ -144,16 +147,15 @@ def _results(claim: Claim, folder: Path) -> xr.Dataset | None:
         return None
     path = folder / f"{claim.experiment}.nc"
     if not path.is_file():
+        preset = "paper" if folder == PAPER else "smoke"
         raise Mistake(
-            f"claim {claim.name} is judged from {path}, which does not exist; make it with: "
-            f"python -m experiments run {claim.experiment} --out {folder}, or name another folder with --results"
+            f"it is judged from {path}, which does not exist; make it with: python -m experiments run "
+            f"{claim.experiment} --preset {preset} --out {folder}, or name another folder with --results"
         )
     try:
         return xr.load_dataset(path, engine="h5netcdf")
     except Exception as error:  # whatever the HDF5 library raises on bytes that are not its own
-        raise Mistake(
-            f"claim {claim.name} is judged from {path}, which is damaged or not a netCDF file; make it again"
-        ) from error
+        raise Mistake(f"it is judged from {path}, which is damaged or not a netCDF file; make it again") from error
 
 
 def _write(folder: Path, judgements: list[Judgement]) -> Path:
@@ -243,20 +245,24 @@ def _plain_row(judgement: Judgement) -> dict[str, Any]:
 
 
 def _report(judgements: list[Judgement], console: Console) -> None:
-    table = Table("claim", "kind", "verdict", "violation", "known", "why", "seconds", box=None, pad_edge=False)
+    """One row per claim, with the reason where there is room for it, and the reason of whatever did not pass."""
+    wide = console.width >= 120
+    headers = ("claim", "kind", "verdict", "violation", "known", "s", *(("why",) if wide else ()))
+    table = Table(*(Column(h, no_wrap=h != "why") for h in headers), box=None, pad_edge=False)
     for j in judgements:
-        cells = row(j)
-        name, kind, verdict, violate, known = (cells[c] for c in ("name", "kind", "verdict", "violate", "known"))
+        name, kind, verdict, violate, known = (row(j)[c] for c in ("name", "kind", "verdict", "violate", "known"))
+        why, seconds = j.verdict.sentence, f"{j.seconds:.1f}"
         if console.is_terminal:
             colours = ("green" if j.verdict.holds else "red", "green" if violate == "fails" else "red")
-            marked = [f"[{c}]{text}[/{c}]" for c, text in zip(colours, (verdict, violate))]
-            table.add_row(name, kind, *marked, known, j.verdict.sentence, f"{j.seconds:.1f}")
+            marked = (Text(text, colour) for text, colour in zip((verdict, violate), colours))
+            table.add_row(name, kind, *marked, known, seconds, *((Text(why),) if wide else ()))
         else:
-            words = (name, kind, verdict, f"violation {violate}", known, j.verdict.sentence, f"{j.seconds:.1f} s")
-            print(*words, sep="\t")
+            print(name, kind, verdict, f"violation {violate}", known, why, f"{seconds} s", sep="\t")
     if console.is_terminal:
         console.print(table)
     for j in judgements:
+        if not j.verdict.holds and console.is_terminal and not wide:
+            print(f"{j.claim.name} fails: {j.verdict.sentence}")
         if j.evidence is not None and j.violate != "fails":
             what = "holds" if j.violate == "holds" else "proves nothing"
             print(f"violation of {j.claim.name} {what}: {j.refutation.sentence}")

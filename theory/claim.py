@@ -223,7 +223,7 @@ def _identity(claim: Claim, predicted: np.ndarray, evidence: Evidence) -> Verdic
     if scale == 0:
         return _unsound("the prediction is zero everywhere, which sets no scale")
     units = float(np.abs(evidence.values - predicted).max() / (np.finfo(np.float64).eps * scale))
-    sentence = f"both sides agree to {units:.3g} eps units (budget {claim.budget:g})"
+    sentence = f"both sides differ by {units:.3g} eps units (budget {claim.budget:g})"
     return Verdict(units <= claim.budget, True, claim.budget, units, sentence)
 
 

@@ -60,7 +60,7 @@ def shift_projector(d: int, stride: int) -> np.ndarray:
         (d, d) float64; its rank is ``gcd(d, stride)``.
 
     Example:
-        >>> shift_projector(4, 2)[0].tolist()
+        >>> shift_projector(4, 2)[0].round(3).tolist()
         [0.5, 0.0, 0.5, 0.0]
     """
     group = cyclic(d // math.gcd(d, stride))
