@@ -6,8 +6,8 @@ are written in its square ``t = theta**2``: they are entire in ``t``, so nothing
 The pattern behind all of them is the double ``where``: the dangerous branch is fed a harmless argument *before* it is
 discarded, because a ``where`` alone multiplies an infinite derivative by zero, which is NaN.
 
-``float64()`` is how the library computes constants (bases, algebra matrices) exactly whatever the caller's precision:
-it is a context, never a process-wide switch.
+``float64()`` and ``constants()`` are how the library computes in float64 whatever the caller's precision: contexts, never a
+process-wide switch.
 """
 
 import contextlib
@@ -17,21 +17,34 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-__all__ = ["cosc", "expm", "float64", "logm", "norm", "normalize", "sinc", "sqrt"]
+__all__ = ["constants", "cosc", "expm", "float64", "logm", "norm", "normalize", "sinc", "sqrt"]
 
 
 @contextlib.contextmanager
 def float64() -> Iterator[None]:
-    """Compute what is inside in float64, eagerly, at full matrix-product precision, and leave no trace.
-
-    Used at build time, also from inside a traced function: the arrays made here are constants.
+    """Compute what is inside in float64, at full matrix-product precision, and leave no trace.
 
     Example:
         >>> with float64():
         ...     print(jnp.ones(2).dtype)
         float64
     """
-    with jax.enable_x64(True), jax.ensure_compile_time_eval(), jax.default_matmul_precision("highest"):
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+        yield
+
+
+@contextlib.contextmanager
+def constants() -> Iterator[None]:
+    """``float64()`` for what is built once (bases, algebra matrices): evaluated on the spot, also inside a traced function.
+
+    Example:
+        >>> def build(x):
+        ...     with constants():
+        ...         return float(jnp.sum(jnp.ones(3))) * x
+        >>> float(jax.jit(build)(2.0))
+        6.0
+    """
+    with float64(), jax.ensure_compile_time_eval():
         yield
 
 
@@ -159,9 +172,7 @@ def logm(a: Float[Array, "... n n"]) -> Float[Array, "... n n"]:
         return jax.lax.scan(step, (y, y), None, length=steps)[0][1]
 
     n_roots = 5
-    b = root(a, 24)
-    for _ in range(n_roots - 1):
-        b = root(b, 7)
+    b, _ = jax.lax.scan(lambda y, _: (root(y, 7), None), root(a, 24), None, length=n_roots - 1)
     x = jnp.linalg.solve(b + eye, b - eye)
     square, series = x @ x, eye / 25
     for k in range(23, 0, -2):

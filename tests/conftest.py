@@ -23,7 +23,7 @@ jax.config.update("jax_compilation_cache_dir", str(ROOT / ".cache" / "jax"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 install_import_hook("equiv", "beartype.beartype")
-pytest_plugins = ["equiv.testing.plugin"] if (ROOT / "equiv/testing/plugin.py").exists() else []  # TEMPORARY
+pytest_plugins = ["equiv.testing.plugin"]
 
 # ci: the same draws on every machine; the time of a first compilation is no reason to fail, and the explain phase
 # runs a failing example again and again, each time with a compilation.

@@ -52,10 +52,6 @@ def intern(record: _Record) -> _Record:
     return _BUILT.setdefault((type(record), record.spec), record)
 
 
-def _function() -> Any:
-    return dataclasses.field(repr=False)
-
-
 @jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True, eq=False)
 class Group:
@@ -87,17 +83,17 @@ class Group:
     dim: int
     order: int | None
     compact: bool
-    shape: tuple = _function()
-    identity: Callable[..., Element] = _function()
-    compose: Callable[[Element, Element], Element] = _function()
-    inverse: Callable[[Element], Element] = _function()
-    exp: Callable[[jax.Array], Element] = _function()
-    log: Callable[[Element], jax.Array] = _function()
-    sample: Callable[..., Element] = _function()
-    distance: Callable[[Element, Element], jax.Array] = _function()
-    elements: Callable[..., Element] = _function()
-    index: Callable[[Element], jax.Array] = _function()
-    generators: Callable[..., Element] = _function()
+    shape: tuple = dataclasses.field(repr=False)
+    identity: Callable[..., Element] = dataclasses.field(repr=False)
+    compose: Callable[[Element, Element], Element] = dataclasses.field(repr=False)
+    inverse: Callable[[Element], Element] = dataclasses.field(repr=False)
+    exp: Callable[[jax.Array], Element] = dataclasses.field(repr=False)
+    log: Callable[[Element], jax.Array] = dataclasses.field(repr=False)
+    sample: Callable[..., Element] = dataclasses.field(repr=False)
+    distance: Callable[[Element, Element], jax.Array] = dataclasses.field(repr=False)
+    elements: Callable[..., Element] = dataclasses.field(repr=False)
+    index: Callable[[Element], jax.Array] = dataclasses.field(repr=False)
+    generators: Callable[..., Element] = dataclasses.field(repr=False)
 
     def __str__(self) -> str:
         return self.name
@@ -130,7 +126,7 @@ class Homomorphism:
     spec: tuple
     source: Group
     target: Group
-    map: Callable[..., Element] = _function()
+    map: Callable[..., Element] = dataclasses.field(repr=False)
 
     def __str__(self) -> str:
         return f"{self.source} -> {self.target}"
@@ -149,6 +145,12 @@ class Homomorphism:
                 map=lambda g, dtype=float: self.map(first.map(g, dtype), dtype),
             )
         )
+
+
+def floating(g: Element, otherwise: Any = float) -> Any:
+    """The dtype an element brings along: that of its first float array, or ``otherwise`` if it is made of integers."""
+    dtypes = [leaf.dtype for leaf in map(jnp.asarray, jax.tree.leaves(g)) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    return dtypes[0] if dtypes else otherwise
 
 
 def product(*groups: Group) -> Group:
@@ -182,7 +184,12 @@ def product(*groups: Group) -> Group:
         return tuple(g.sample(k, shape, dtype) for g, k in zip(groups, jax.random.split(key, len(groups))))
 
     def distance(g: Element, h: Element) -> jax.Array:
-        return sum(group.distance(a, b) for group, a, b in zip(groups, g, h))
+        dtype = floating(g)
+        return sum(group.distance(a, b).astype(dtype) for group, a, b in zip(groups, g, h))
+
+    def log(g: Element) -> jax.Array:
+        dtype = floating(g)
+        return jnp.concatenate([group.log(a).astype(dtype) for group, a in zip(groups, g)], axis=-1)
 
     def elements(dtype: Any = float) -> Element:
         parts = [g.elements(dtype) for g in groups]
@@ -222,7 +229,7 @@ def product(*groups: Group) -> Group:
             compose=each("compose"),
             inverse=each("inverse"),
             exp=lambda x: tuple(g.exp(part) for g, part in zip(groups, jnp.split(x, splits, axis=-1))),
-            log=lambda g: jnp.concatenate([group.log(a) for group, a in zip(groups, g)], axis=-1),
+            log=log,
             sample=sample,
             distance=distance,
             elements=elements,

@@ -285,6 +285,11 @@ def from_generators(lie: Any = (), discrete: Any = (), name: str | None = None) 
     orthogonal = np.allclose(algebra, -algebra.swapaxes(1, 2), atol=1e-12) and np.allclose(
         steps @ steps.swapaxes(1, 2), np.eye(n), atol=1e-9
     )
+    if listed is not None and orthogonal:
+        u, _, v = np.linalg.svd(
+            listed
+        )  # each element the nearest orthogonal matrix: products round off, the list does not
+        listed = np.concatenate([listed[:1], (u @ v)[1:]])
     label = name or f"group of {n}x{n} matrices ({len(algebra)} lie, {len(steps)} discrete generators)"
 
     def exp(x: Float[Array, "... d"]) -> Element:

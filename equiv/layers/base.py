@@ -9,6 +9,7 @@ Parameters are plain nested dicts and tuples of arrays, and layers compose by fu
 """
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -87,7 +88,7 @@ def serial(*layers: Layer) -> Layer:
     """
     if not layers:
         raise ValueError("serial needs one or more layers, got none")
-    for k, (first, second) in enumerate(zip(layers, layers[1:]), 1):
+    for k, (first, second) in enumerate(itertools.pairwise(layers), 1):
         if first.rep_out != second.rep_in:
             raise ValueError(
                 f"serial: layer {k}, {first}, gives {first.rep_out}, but layer {k + 1}, {second}, takes {second.rep_in}; "
@@ -102,7 +103,7 @@ def serial(*layers: Layer) -> Layer:
             x = layer.apply(p, x)
         return x
 
-    name = f"serial({', '.join(map(str, layers))})"
+    name = f"serial of {len(layers)} ({layers[0].rep_in} -> {layers[-1].rep_out})"
     return intern(Layer(("serial", *layers), name, layers[0].rep_in, layers[-1].rep_out, init, apply))
 
 

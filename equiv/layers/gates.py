@@ -64,6 +64,6 @@ def pointwise(rep: Rep, activation: Callable[[jax.Array], jax.Array]) -> Layer:
 
 
 def _odd(activation: Callable[[jax.Array], jax.Array]) -> bool:
-    with numerics.float64():
+    with numerics.constants():
         x = jnp.concatenate([jnp.linspace(0.0, 8.0, 801), jnp.logspace(-8.0, 3.0, 100)])
         return bool(jnp.all(jnp.abs(activation(-x) + activation(x)) <= 1e-12 * (1 + jnp.abs(activation(x)))))

@@ -23,7 +23,7 @@ from jaxtyping import Array, Shaped
 
 from equiv import numerics
 from equiv.groups import Element, Group, Homomorphism, inclusion, o, so
-from equiv.groups.base import intern
+from equiv.groups.base import floating, intern
 from equiv.groups.finite import whole
 
 __all__ = [
@@ -110,8 +110,7 @@ class Rep:
             >>> standard(dihedral(4)).matrix(jnp.array(4)).tolist()
             [[1.0, -0.0], [0.0, -1.0]]
         """
-        floats = [leaf.dtype for leaf in jax.tree.leaves(g) if jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating)]
-        return _matrices(self, jax.tree.map(jnp.asarray, g), floats[0] if floats else dtype)
+        return _matrices(self, jax.tree.map(jnp.asarray, g), floating(g, dtype))
 
     @property
     def dual(self) -> "Rep":
@@ -255,7 +254,7 @@ def representation(group: Group, name: str, dim: int, one: Callable[[Element, ja
     """
     dim = whole(dim, 1, "the dimension of a representation")
     draft = Rep(("given", group, name, dim, one), group, name, dim, False, one)
-    with numerics.float64():
+    with numerics.constants():
         drawn = draft.matrix(group.sample(jax.random.key(0), (16,)))
         gram = jnp.einsum("nij,nik->njk", drawn, drawn)
         worst = float(jnp.max(jnp.abs(gram - jnp.broadcast_to(jnp.eye(dim), gram.shape))))
@@ -381,8 +380,7 @@ def regular(group: Group) -> Rep:
         raise ValueError(f"the regular representation needs a finite group, got {group}")
 
     def images(g: Element) -> jax.Array:
-        dtypes = [leaf.dtype for leaf in jax.tree.leaves(g) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-        every = group.elements(dtypes[0] if dtypes else float)
+        every = group.elements(floating(g))
         moved = jax.vmap(lambda h: group.compose(g, h))(every)
         return group.index(moved)
 
@@ -489,6 +487,6 @@ def algebra(rep: Rep) -> np.ndarray:
     """
     if rep.group.dim == 0:
         return np.zeros((0, rep.dim, rep.dim))
-    with numerics.float64():
+    with numerics.constants():
         tangent = jax.jacfwd(lambda x: rep.matrix(rep.group.exp(x)))(jnp.zeros(rep.group.dim))
         return np.moveaxis(np.asarray(tangent), -1, 0)

@@ -99,7 +99,7 @@ def moves(rep: Rep) -> tuple[np.ndarray, np.ndarray] | None:
 def _moves(rep: Rep) -> tuple[np.ndarray, np.ndarray] | None:
     group = rep.group
     probe = np.random.default_rng(0).normal(size=rep.dim)
-    with numerics.float64():
+    with numerics.constants():
         steps = group.generators()
         count = jax.tree.leaves(steps)[0].shape[0]
         if count:
@@ -164,7 +164,7 @@ def _null_space(rep_in: Rep, rep_out: Rep) -> Dense:
             f"the maps {rep_in} -> {rep_out} have {n} entries, more than the {_MAX_UNKNOWNS} that the null-space route can take; "
             f"split the representations into direct sums of smaller ones"
         )
-    with numerics.float64():
+    with numerics.constants():
         steps = group.generators()
         parts = (
             [(np.asarray(rep_out.matrix(steps)), np.asarray(rep_in.matrix(steps)))]

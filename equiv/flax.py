@@ -1,0 +1,118 @@
+"""Bridges to Flax: an equivariant layer as a Linen or an NNX module, and a Linen module as a layer.
+
+The parameters stay what the layer made them, a nested structure of arrays: Linen keeps it as one entry named ``layer``, NNX as one
+``nnx.Param`` per array. Training is Flax's and optax's business.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen, nnx
+
+from equiv.groups.base import intern
+from equiv.layers import Layer, Params
+from equiv.reps import Rep
+
+__all__ = ["as_linen", "as_nnx", "from_linen"]
+
+
+class _Linen(linen.Module):
+    layer: Layer
+
+    @linen.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        params = self.param("layer", self.layer.init, x.dtype)
+        return self.layer.apply(params, x)
+
+
+class _Nnx(nnx.Module):
+    def __init__(self, layer: Layer, rngs: nnx.Rngs, dtype: Any = float) -> None:
+        leaves, self.structure = jax.tree.flatten(layer.init(rngs.params(), dtype))
+        self.layer = layer
+        self.leaves = nnx.List([nnx.Param(leaf) for leaf in leaves])
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        params = jax.tree.unflatten(self.structure, [leaf[...] for leaf in self.leaves])
+        return self.layer.apply(params, x)
+
+
+def as_linen(layer: Layer) -> linen.Module:
+    """The layer as a Linen module: ``module.init(key, x)``, ``module.apply(variables, x)``.
+
+    Args:
+        layer: any layer.
+
+    Returns:
+        A module; ``variables["params"]["layer"]`` are the layer's parameters.
+
+    Example:
+        >>> from equiv.groups import cyclic
+        >>> from equiv.layers import linear
+        >>> from equiv.reps import regular
+        >>> v = regular(cyclic(4))
+        >>> module = as_linen(linear(v, v))
+        >>> module.init(jax.random.key(0), jnp.ones(4))["params"]["layer"]["weight"].shape
+        (4,)
+    """
+    return _Linen(layer)
+
+
+def as_nnx(layer: Layer, rngs: nnx.Rngs, dtype: Any = float) -> nnx.Module:
+    """The layer as an NNX module, which holds its own parameters.
+
+    Args:
+        layer: any layer.
+        rngs: the stream ``params`` draws them.
+        dtype: of the parameters.
+
+    Returns:
+        A module, ``module(x)``.
+
+    Example:
+        >>> from equiv.groups import cyclic
+        >>> from equiv.layers import linear
+        >>> from equiv.reps import regular
+        >>> v = regular(cyclic(4))
+        >>> as_nnx(linear(v, v), nnx.Rngs(0))(jnp.ones(4)).shape
+        (4,)
+    """
+    return _Nnx(layer, rngs, dtype)
+
+
+def from_linen(module: linen.Module, rep_in: Rep, rep_out: Rep) -> Layer:
+    """A Linen module as a layer, so that the laws, ``serial`` and the penalties take it; whether it is equivariant is for the laws to say.
+
+    All its variable collections count as parameters. It is applied without random streams and without mutable collections.
+
+    Args:
+        module: from ``(..., rep_in.dim)`` to ``(..., rep_out.dim)``.
+        rep_in: how the group acts on what goes in.
+        rep_out: how it acts on what comes out.
+
+    Raises:
+        ValueError: the module gives arrays of another length, or representations of two groups.
+
+    Example:
+        >>> from equiv.groups import cyclic
+        >>> from equiv.reps import regular
+        >>> v = regular(cyclic(4))
+        >>> from_linen(linen.Dense(4), v, v).apply.__name__
+        'apply'
+    """
+    if rep_in.group != rep_out.group:
+        raise ValueError(f"from_linen needs two representations of one group, got {rep_in.group} and {rep_out.group}")
+    name = f"{type(module).__name__}({rep_in} -> {rep_out})"
+    out = jax.eval_shape(lambda k: module.init_with_output(k, jnp.zeros(rep_in.dim))[0], jax.random.key(0))
+    if out.shape != (rep_out.dim,):
+        raise ValueError(
+            f"{name}: the module gives {out.shape} for one input, but {rep_out} has dimension {rep_out.dim}"
+        )
+
+    def init(key: jax.Array, dtype: Any = float) -> Params:
+        variables = module.init(key, jnp.zeros(rep_in.dim, dtype))
+        return jax.tree.map(
+            lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, variables
+        )
+
+    return intern(Layer(("linen", module, rep_in, rep_out), name, rep_in, rep_out, init, module.apply))
