@@ -26,8 +26,7 @@ def on_page_markdown(markdown: str, **_: object) -> str:
 
 
 def modules(folder: str) -> str:
-    """The reference of a folder's modules, command lines left out; a package that only re-exports shows its essay "
-    "alone."""
+    """The reference of a folder's modules, command lines left out; a package that only re-exports shows its essay."""
     directives = {}
     for path in (ROOT / folder).rglob("*.py"):
         if path.name != "__main__.py":

@@ -38,7 +38,9 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],  # as above: compilation
 )
 # soak: by hand, HYPOTHESIS_PROFILE=soak make test; new draws each time, many of them.
-hypothesis.settings.register_profile("soak", hypothesis.settings.get_profile("ci"), derandomize=False, max_examples=2000)
+hypothesis.settings.register_profile(
+    "soak", hypothesis.settings.get_profile("ci"), derandomize=False, max_examples=2000
+)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
