@@ -207,7 +207,7 @@ EXPERIMENT = Experiment(
     },
     axes=lambda config: {"model": config.models, "n": config.sizes},
     run=run,
-    claims=(),
+    claims=("equivariance_helps_on_digits",),
     cost={"smoke": 40, "paper": 700},
     version=1,
     precision="float32",

@@ -103,7 +103,7 @@ EXPERIMENT = Experiment(
     },
     axes=lambda config: {"d": config.dims},
     run=run,
-    claims=(),
+    claims=("gap_of_each_draw", "gap_overdetermined", "gap_underdetermined", "gap_spike"),
     cost={"smoke": 10, "paper": 300},
     version=1,
     precision="float64",

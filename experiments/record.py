@@ -40,7 +40,7 @@ class Experiment:
         presets: ``smoke`` (seconds on two cores) and ``paper`` (the sizes of the figures).
         axes: ``axes(config) -> {axis: values}``, the sweep; numbers or strings, no value twice.
         run: ``run(config, key, point) -> Dataset``, a pure function.
-        claims: names of the claims of ``theory`` that are judged from these results.
+        claims: names of the claims of ``theory`` that these results bear on.
         cost: seconds of each preset on two CPU cores, compilation included.
         version: raised whenever ``run`` changes what it returns; part of the identity of a result.
         precision: of every number in ``run``, whatever the caller's settings are.
