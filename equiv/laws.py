@@ -216,40 +216,24 @@ def _compare(rep: Rep, n_inner: int, g: Element, y: jax.Array, moved: jax.Array)
     return difference, jnp.max(jnp.abs(difference), axis=axes), jnp.mean(rhs**2, axis=axes)
 
 
-@functools.cache
-def _tangents(group: Group) -> list[np.ndarray]:
-    """``d exp(x) / dx`` at 0, (leaf shape, dim) for each float array of an element."""
-    with numerics.constants():
-
-        def floats(x: jax.Array) -> list[jax.Array]:
-            return [leaf for leaf in jax.tree.leaves(group.exp(x)) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-
-        return [np.asarray(leaf) for leaf in jax.jacfwd(floats)(jnp.zeros(group.dim))] if group.dim else []
+@functools.partial(jax.jit, static_argnums=0)
+def _turned(group: Group, g: Element, a: jax.Array) -> Element:
+    """``g exp(a)``."""
+    return group.compose(g, group.exp(a)) if group.dim else g
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _slopes(rep: Rep, n_inner: int, g: Element, x: jax.Array, slope: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The derivatives of ``<slope, g exp(a) x>`` in the algebra vector a, at 0, and in x."""
-    group, n, tangents = rep.group, x.shape[0], _tangents(rep.group)
-    leaves, tree = jax.tree.flatten(_repeat(group.identity(jnp.float64), n))
-    is_float = [jnp.issubdtype(leaf.dtype, jnp.floating) and bool(tangents) for leaf in leaves]
-
-    def act(near: list[jax.Array], x: jax.Array) -> jax.Array:
-        left = iter(near)
-        e = jax.tree.unflatten(tree, [next(left) if moving else leaf for moving, leaf in zip(is_float, leaves)])
-        return _move(rep, n_inner, g, _move(rep, n_inner, e, x))
-
-    by_leaf, dx = jax.vjp(act, [leaf for moving, leaf in zip(is_float, leaves) if moving], x)[1](slope)
-    da = jnp.zeros((n, group.dim))
-    for leaf, tangent in zip(by_leaf, tangents):
-        da = da + leaf.reshape(n, -1) @ tangent.reshape(-1, group.dim)
-    return da, dx
+def _slopes(
+    rep: Rep, n_inner: int, g: Element, a: jax.Array, x: jax.Array, slope: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The derivatives of ``<slope, g exp(a) x>`` in the algebra vector a and in x."""
+    return jax.vjp(lambda a, x: _move(rep, n_inner, _turned(rep.group, g, a), x), a, x)[1](slope)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@functools.partial(jax.jit, static_argnums=0)
 def _step(
-    group: Group, dtype: np.dtype, size: jax.Array, g: Element, a: jax.Array, x: jax.Array, dx: jax.Array
-) -> tuple[Element, jax.Array]:
+    dtype: np.dtype, size: jax.Array, a: jax.Array, da: jax.Array, x: jax.Array, dx: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     """Each pair moved by ``size`` along its ascent directions, the length of x unchanged and x exact in ``dtype``."""
 
     def unit(v: jax.Array) -> jax.Array:
@@ -258,7 +242,7 @@ def _step(
 
     length = numerics.norm(x.reshape(len(x), -1)).reshape((-1,) + (1,) * (x.ndim - 1))
     stepped = length * unit(x + size * length * unit(dx))
-    return group.compose(g, group.exp(size * unit(a))), stepped.astype(dtype).astype(jnp.float64)
+    return a + size * unit(da), stepped.astype(dtype).astype(jnp.float64)
 
 
 class _Subject:
@@ -287,16 +271,19 @@ class _Subject:
         with numerics.float64():
             return y, moved, *_compare(self.rep_out, self.inner_out, g, y, moved)
 
-    def climb(self, size: float, g: Element, x: np.ndarray, y: jax.Array, difference: jax.Array) -> tuple:
-        """One step of gradient ascent of ``|f(gx) - g f(x)|^2 / 2`` over g and over the direction of x."""
+    def climb(self, size: float, start: Element, a: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One step of gradient ascent of ``|f(gx) - g f(x)|^2 / 2``, ``g = start exp(a)``, in a and the direction of x."""
+        with numerics.float64():
+            g = _turned(self.rep_in.group, start, a)
+        y, _, difference, _, _ = self.evaluate(g, x)
         with numerics.float64():
             own_x, moved_x = _inputs(self.rep_in, self.inner_in, self.dtype, g, x)
-            a_out, dy = _slopes(self.rep_out, self.inner_out, g, y.astype(jnp.float64), -difference)
+            a_out, dy = _slopes(self.rep_out, self.inner_out, start, a, y.astype(jnp.float64), -difference)
             difference, dy = difference.astype(self.out_dtype), dy.astype(self.out_dtype)
         d_moved, d_own = self._pull(moved_x, difference, own_x, dy)
         with numerics.float64():
-            a_in, dx = _slopes(self.rep_in, self.inner_in, g, x, d_moved.astype(jnp.float64))
-            stepped = _step(self.rep_in.group, self.dtype, size, g, a_in + a_out, x, dx + d_own.astype(jnp.float64))
+            a_in, dx = _slopes(self.rep_in, self.inner_in, start, a, x, d_moved.astype(jnp.float64))
+            stepped = _step(self.dtype, size, a, a_in + a_out, x, dx + d_own.astype(jnp.float64))
             return jax.tree.map(np.asarray, stepped)
 
 
@@ -464,11 +451,13 @@ def measure_equivariance(
     rows = np.argsort(-units)[:size]
     worst = rows[0]
     best = report(worst, error=float(error[worst]), scale=float(scale[worst]), eps_units=float(units[worst]))
-    g, x = pairs.take(rows)
+    start, x = pairs.take(rows)
+    a = np.zeros((size, rep_in.group.dim))
     for length in np.geomspace(0.3, 0.003, climbs):
-        y, _, difference, _, _ = measured.evaluate(g, x)
-        g, x = measured.climb(length, g, x, y, difference)
-        y, moved, _, e, s = measured.evaluate(g, x)
+        a, x = measured.climb(length, start, a, x)
+        with numerics.float64():
+            g = jax.tree.map(np.asarray, _turned(rep_in.group, start, a))
+        _, _, _, e, s = measured.evaluate(g, x)
         scale = np.maximum(np.sqrt(np.asarray(s)), rms)
         units = np.where(np.isfinite(e), np.asarray(e) / (eps * scale), math.inf)
         at = int(np.argmax(units))

@@ -71,9 +71,25 @@ def norm(x: Float[Array, "... n"]) -> Float[Array, "..."]:
         >>> float(norm(jnp.array([3.0, 4.0]))), jax.grad(norm)(jnp.zeros(2)).tolist()
         (5.0, [0.0, 0.0])
     """
-    scale = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axis=-1, keepdims=True, initial=0))
-    scale = jnp.where(scale > 0, scale, 1)
-    return scale[..., 0] * sqrt(jnp.sum((x / scale) ** 2, axis=-1))
+    return _norm(x)
+
+
+def _largest(x: Array) -> Array:
+    """``max |x_i|``, 1 where that is 0; a constant for derivatives, which do not depend on it."""
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axis=-1, keepdims=True, initial=0))
+    return jnp.where(largest == 0, 1, largest)
+
+
+@jax.custom_jvp
+def _norm(x: Array) -> Array:
+    largest = _largest(x)
+    return largest[..., 0] * jnp.sqrt(jnp.sum((x / largest) ** 2, axis=-1))
+
+
+@_norm.defjvp
+def _norm_slope(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    return _norm(x), jnp.sum(normalize(x) * dx, axis=-1)
 
 
 def normalize(x: Float[Array, "... n"]) -> Float[Array, "... n"]:
@@ -83,22 +99,25 @@ def normalize(x: Float[Array, "... n"]) -> Float[Array, "... n"]:
         >>> normalize(jnp.array([[0.0, 2.0], [0.0, 0.0]])).tolist()
         [[0.0, 1.0], [0.0, 0.0]]
     """
-    length = norm(x)[..., None]
-    return x / jnp.where(length > 0, length, 1)
+    largest = _largest(x)
+    origin = jnp.all(x == 0, axis=-1, keepdims=True)
+    scaled = jnp.where(origin, 1, x / largest)
+    return jnp.where(origin, 0, scaled / jnp.sqrt(jnp.sum(scaled**2, axis=-1, keepdims=True)))
 
 
 def _entire(closed: Callable[[Array], Array], first: float, ratio: Callable[[int], float]) -> Callable[[Array], Array]:
-    """A function of ``t >= 0``: its Taylor series below ``t = 1/4``, ``closed(sqrt(t))`` above.
+    """A function of ``t >= 0``: its Taylor series below ``t = 4``, ``closed(sqrt(t))`` above.
 
-    ``first`` is the value at 0 and ``ratio(k)`` the quotient of the Taylor coefficients k and k - 1. Ten terms leave less than
-    1e-19 of the value; so the branches meet to rounding, derivatives included.
+    ``first`` is the value at 0 and ``ratio(k)`` the quotient of the Taylor coefficients k and k - 1. Fourteen terms leave less than
+    1e-22 of the value. The closed forms cancel near 0, each derivative more than the one before; from ``t = 4`` on they lose
+    one digit in the third.
     """
 
     def function(t: Float[Array, "..."]) -> Float[Array, "..."]:
-        small = t < 0.25
-        near, far = jnp.where(small, t, 0), jnp.where(small, 1, t)
+        small = t < 4
+        near, far = jnp.where(small, t, 0), jnp.where(small, 4, t)
         series = jnp.ones_like(t)
-        for k in range(10, 0, -1):
+        for k in range(14, 0, -1):
             series = 1 + ratio(k) * near * series
         return jnp.where(small, first * series, closed(jnp.sqrt(far)))
 

@@ -38,14 +38,19 @@ def _chordal(g: Float[Array, "... n n"], h: Float[Array, "... n n"]) -> Float[Ar
     return numerics.norm((g - h).reshape(*jnp.broadcast_shapes(g.shape, h.shape)[:-2], -1))
 
 
+def _polished(g: Float[Array, "... n n"]) -> Float[Array, "... n n"]:
+    """One Newton step towards the nearest orthogonal matrix, which takes away what rounding left: ``g (3 - g^T g) / 2``."""
+    return g + g @ (jnp.eye(g.shape[-1], dtype=g.dtype) - _transpose(g) @ g) / 2
+
+
 def _rotation_exp(n: int, x: Float[Array, "... d"]) -> Float[Array, "... n n"]:
     basis = jnp.asarray(_skew_basis(n), x.dtype)
     skew = jnp.einsum("...k,kij->...ij", x, basis)
     if n > 3:
-        return numerics.expm(skew)
+        return _polished(numerics.expm(skew))
     t = jnp.sum(x**2, axis=-1)[..., None, None]
     eye = jnp.broadcast_to(jnp.eye(n, dtype=x.dtype), skew.shape)
-    return eye + numerics.sinc(t) * skew + numerics.cosc(t) * (skew @ skew)
+    return _polished(eye + numerics.sinc(t) * skew + numerics.cosc(t) * (skew @ skew))
 
 
 def _rotation_log(n: int, g: Float[Array, "... n n"]) -> Float[Array, "... d"]:
@@ -96,7 +101,7 @@ def _haar_orthogonal(key: jax.Array, n: int, shape: tuple, dtype: Any) -> Float[
     """Haar measure on O(n): QR of a Gaussian matrix, with the signs of R's diagonal moved into Q (Mezzadri 2007)."""
     q, r = jnp.linalg.qr(jax.random.normal(key, (*shape, n, n), dtype))
     signs = jnp.where(jnp.diagonal(r, axis1=-2, axis2=-1) < 0, -1, 1).astype(q.dtype)
-    return q * signs[..., None, :]
+    return _polished(q * signs[..., None, :])
 
 
 def _reflection(n: int, dtype: Any) -> Float[Array, "n n"]:

@@ -188,7 +188,24 @@ def _null_space(rep_in: Rep, rep_out: Rep) -> Dense:
             f"relative spectrum starts {shown}, and a gap from below {_ZERO:g} to above {_NONZERO:g} is needed; check the generators"
         )
     dim = int(np.sum(relative <= _ZERO))
-    return Dense(dim, vectors[:, :dim].T.reshape(dim, rep_out.dim, rep_in.dim))
+    return Dense(dim, _refined(parts, spectrum[dim:], vectors, (rep_out.dim, rep_in.dim)))
+
+
+def _refined(parts: list, spectrum: np.ndarray, vectors: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The null vectors, right to the last bit: one Newton step in extended precision for the constraints and one for orthonormality."""
+    dim = vectors.shape[1] - len(spectrum)
+    maps = vectors[:, :dim].T.reshape(dim, *shape).astype(np.longdouble)
+    if not maps.size:
+        return maps.astype(float)
+    slope = np.zeros_like(maps)
+    for outs, ins in parts:
+        for a, b in zip(np.asarray(outs, np.longdouble), np.asarray(ins, np.longdouble)):
+            residual = a @ maps - maps @ b
+            slope += a.T @ residual - residual @ b.T
+    others = vectors[:, dim:]
+    step = (others / spectrum) @ (others.T @ slope.reshape(dim, -1).T.astype(float))
+    flat = maps.reshape(dim, -1) - step.T
+    return (flat + (np.eye(dim) - flat @ flat.T) @ flat / 2).reshape(dim, *shape).astype(float)
 
 
 @functools.cache
