@@ -1,6 +1,14 @@
 """All figures by name, in the order of the report."""
 
-from paper_figures import augmentation, digits_sample_complexity, generalisation_gap, invariant_counts
+from paper_figures import (
+    augmentation,
+    circle_gain,
+    digits_sample_complexity,
+    generalisation_gap,
+    invariant_counts,
+    kernel_gain,
+    sample_complexity,
+)
 from paper_figures.record import Figure
 
 __all__ = ["FIGURES"]
@@ -10,7 +18,10 @@ FIGURES: dict[str, Figure] = {
     for figure in (
         generalisation_gap.FIGURE,
         digits_sample_complexity.FIGURE,
+        sample_complexity.FIGURE,
         augmentation.FIGURE,
+        kernel_gain.FIGURE,
+        circle_gain.FIGURE,
         invariant_counts.FIGURE,
     )
 }

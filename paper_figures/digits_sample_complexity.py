@@ -57,9 +57,9 @@ FIGURE = Figure(
     ),
     draw=draw,
     experiments=("digits_sample_complexity",),
-    claims=(),
+    claims=("equivariance_helps_on_digits",),
     figure_of_paper=(
-        "Own data, in the form of the accuracy against sample size plots of Li, Zhang and Arora, ICLR 2021; "
+        "own data, in the form of the accuracy against sample size plots of Li, Zhang and Arora, ICLR 2021; "
         "their figure compares convolutional and fully connected nets, and its parameters were not found"
     ),
 )

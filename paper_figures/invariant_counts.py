@@ -55,7 +55,7 @@ def _name(group: str) -> str:
 
 FIGURE = Figure(
     name="invariant_counts",
-    title="The share of functions that are invariant tends to one over the order of the group",
+    title="The share of invariant functions tends to one over the group's order",
     caption=(
         "Spherical harmonics invariant under finite groups of rotations. (a) Their number up to degree L: counted by "
         "averaging harmonics over the group (dots), and summed from the mean character (dashed). (b) How far the share "
@@ -66,7 +66,7 @@ FIGURE = Figure(
     experiments=(),
     claims=("invariant_counts", "invariant_gain"),
     figure_of_paper=(
-        "Tahmasebi and Jegelka, NeurIPS 2023, arXiv 2303.14269: the counting behind the gain; an own, exact plot, "
-        "none of theirs"
+        "Tahmasebi and Jegelka, NeurIPS 2023, arXiv 2303.14269: the counting behind the gain, as an exact plot "
+        "of our own"
     ),
 )

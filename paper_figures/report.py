@@ -19,7 +19,7 @@ from paper_figures import store
 from paper_figures.catalogue import FIGURES
 from paper_figures.record import Figure, Inputs
 
-__all__ = ["page"]
+__all__ = ["measured_text", "page", "predicted_text"]
 
 REM_PER_INCH = 7.0
 """One scale for all pictures, so that their text is of one size; a picture over both columns fills the page."""
@@ -94,20 +94,49 @@ def _claim(row: Mapping[str, Any]) -> dict[str, Any]:
     ]
     return dict(row) | {
         "figures": figures,
-        "predicted_text": {"identity": "within ", "bound": "at most "}.get(row["kind"], "") + _short(row, "predicted"),
-        "measured_text": _short(row, "measured"),
+        "predicted_text": predicted_text(row),
+        "measured_text": measured_text(row),
         "source_text": row["source"].removesuffix(f"({row['known']})").strip(),
     }
 
 
-def _short(row: Mapping[str, Any], name: str) -> str:
+def predicted_text(row: Mapping[str, Any]) -> str:
+    """The number or the order that decided, as predicted, short enough for a table.
+
+    Args:
+        row: of ``claims.json``.
+
+    Example:
+        >>> predicted_text({"kind": "identity", "predicted": 50.0}), predicted_text({"kind": "rate", "predicted": 2.0})
+        ('≤ 50 ε', '2')
+    """
+    bounded = "≤ " if row["kind"] in ("identity", "bound") else ""
+    return bounded + _short(row["predicted"]) + (" ε" if row["kind"] == "identity" else "")
+
+
+def measured_text(row: Mapping[str, Any]) -> str:
+    """The same as measured; a slope with its interval, an order with its distance in summed standard errors (s.e.).
+
+    Args:
+        row: of ``claims.json``.
+
+    Example:
+        >>> measured_text({"kind": "rate", "measured": -0.0044, "interval": (-0.08, 0.07)})
+        '−0.004 ± 0.075'
+    """
+    value, interval = row["measured"], row.get("interval")
+    if interval:
+        return f"{value:.3f} ± {(interval[1] - interval[0]) / 2:.3f}".replace("-", "−")
+    if isinstance(value, str):
+        return value.replace("summed standard errors", "s.e.")
+    return f"{value:.3g} ε" if row["kind"] == "identity" and value is not None else _short(value)
+
+
+def _short(value: Any) -> str:
     """A number to three or four digits, text as it is, and a dash for what could not be measured."""
-    value = row[name]
     if value is None:
         return "–"
-    if row["kind"] == "identity":
-        return f"{value:.3g} eps units"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}".replace("-", "−") if isinstance(value, float) else str(value)
 
 
 def _result(name: str, attributes: Mapping[str, Any]) -> dict[str, Any]:

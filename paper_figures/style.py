@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import matplotlib
+import matplotlib.colors
 import numpy as np
 import scipy.optimize
 import scipy.special
@@ -35,10 +36,12 @@ __all__ = [
     "QUIET",
     "applied",
     "error_interval",
+    "for_text",
     "key",
     "label_ends",
     "mean_interval",
     "measured",
+    "name",
     "panels",
     "plain_ticks",
     "reference_slope",
@@ -259,14 +262,57 @@ def label_ends(ax: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
     heights = scipy.optimize.isotonic_regression(np.clip(wanted, 0, 1) - steps).x + steps
     heights -= max(0.0, heights[-1] - 1)
     for height, i in zip(heights, order):
-        ax.text(1.02, height, labels[i][1], color=labels[i][2], transform=ax.transAxes, va="center", fontsize=size)
+        ax.text(
+            1.02, height, labels[i][1], color=for_text(labels[i][2]), transform=ax.transAxes, va="center", fontsize=size
+        )
+
+
+def name(
+    ax: Axes, text: str, x: float, y: float, colour: str, offset: tuple[float, float], *, left: bool = False
+) -> None:
+    """Names a curve inside the axes, where its right end has other curves beside it.
+
+    Args:
+        ax: where the curve is.
+        text: its name.
+        x: position on the curve.
+        y: position on the curve.
+        colour: of the curve.
+        offset: of the text from there, in points.
+        left: whether the text begins there; it ends there otherwise.
+    """
+    ax.annotate(
+        text,
+        (x, y),
+        xytext=offset,
+        textcoords="offset points",
+        color=for_text(colour),
+        fontsize=matplotlib.rcParams["legend.fontsize"],
+        ha="left" if left else "right",
+        va="bottom",
+    )
+
+
+def for_text(colour: str) -> tuple[float, float, float]:
+    """The colour, darkened until thin letters of it read on white: a contrast of 3 to 1.
+
+    Example:
+        >>> for_text("#000000")
+        (0.0, 0.0, 0.0)
+    """
+    rgb = np.array(matplotlib.colors.to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ [0.2126, 0.7152, 0.0722])
+    linear = linear * min(1.0, (1.05 / 3 - 0.05) / max(luminance, 1e-9))
+    r, g, b = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055).tolist()
+    return r, g, b
 
 
 def key(
     figure: Figure,
     *,
     measured: str | None = None,
-    trials: int | None = None,
+    trials: int | Sequence[int] | None = None,
     theory: str | None = None,
     extra: Sequence[Any] = (),
     columns: int = 3,
@@ -276,7 +322,7 @@ def key(
     Args:
         figure: where to draw.
         measured: meaning of the solid lines, if any.
-        trials: number of trials behind the bands, if any.
+        trials: number of trials behind the bands, if any; several numbers are told as their range.
         theory: meaning of the dashed lines, if any.
         extra: further handles with labels.
         columns: entries per row.
@@ -285,7 +331,9 @@ def key(
     if measured:
         handles.append(Line2D([], [], color=QUIET, marker="o", markeredgewidth=0, label=measured))
     if trials:
-        handles.append(Patch(facecolor=QUIET, alpha=0.3, linewidth=0, label=f"95 % interval, {trials} trials"))
+        ends = sorted({int(np.min(trials)), int(np.max(trials))})
+        told = " to ".join(f"{count:,}" for count in ends)
+        handles.append(Patch(facecolor=QUIET, alpha=0.3, linewidth=0, label=f"95 % interval, {told} trials"))
     if theory:
         handles.append(Line2D([], [], color=INK, linestyle=(0, (4, 2)), linewidth=0.9, label=theory))
     figure.legend(handles=[*handles, *extra], loc="outside upper left", ncols=columns)

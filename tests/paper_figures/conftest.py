@@ -10,6 +10,7 @@ from experiments import store
 from experiments.catalogue import EXPERIMENTS
 from paper_figures.__main__ import main
 from theory.catalogue import CLAIMS
+from theory.inductive_bias import LEARNERS
 
 PROVENANCE = {
     "git_commit": "0123456789abcdef",
@@ -72,6 +73,13 @@ EVIDENCE = {
     "symmetrised_output_differs": evidence(
         [8, 12, 16], ("invariant kernel", "symmetrised output"), predicted=["invariant kernel", "symmetrised output"]
     ),
+    "samples_fully_connected": evidence([8.25, 16.25], predicted=2.0),
+    "samples_locally_connected": evidence([16, 64], predicted=1.0),
+    "samples_convolutional": evidence([16, 64], predicted=0.0),
+    "samples_separated": evidence([8, 12], LEARNERS, predicted=LEARNERS),
+    "cyclic_degeneracy": evidence(range(4), ("d = 6", "d = 8"), error=False),
+    "invariant_kernel_gain": evidence([13, 17, 19]),
+    "learning_gain_on_circle": evidence([50, 100, 200]),
     "invariant_counts": evidence(range(6), _GROUPS, error=False),
     "invariant_gain": evidence([2, 10, 50], _GROUPS, error=False),
 }

@@ -62,7 +62,7 @@ def test_bands_say_how_many_trials(figure, results):
     picture = drawn(figure, results)
     if any(ax.collections for ax in picture.axes):
         words = " ".join(text.get_text() for legend in picture.legends for text in legend.get_texts())
-        assert re.search(r"95 % interval, [\d,]+ trials", words)
+        assert re.search(r"95 % interval, [\d,]+( to [\d,]+)? trials", words)
 
 
 def written_texts(picture):
@@ -196,3 +196,14 @@ def test_ink_reads_on_paper():
     assert 1.05 / (luminance(style.INK) + 0.05) > 12
     assert 1.05 / (luminance(style.QUIET) + 0.05) > 4.5
     assert len({*style.COLOURS.values()}) == len(style.COLOURS)
+    for colour in {*style.COLOURS.values(), *style.CYCLE}:
+        assert 1.05 / (luminance(style.for_text(colour)) + 0.05) > 2.99
+
+
+def test_the_key_tells_the_range_of_trials():
+    with style.applied():
+        for trials, told in ((7, "7"), ([40, 4000, 240], "40 to 4,000"), ([5, 5], "5")):
+            picture, _ = style.panels()
+            style.key(picture, trials=trials)
+            (text,) = picture.legends[0].get_texts()
+            assert text.get_text() == f"95 % interval, {told} trials"
