@@ -39,8 +39,8 @@ FIGURE = Figure(
     title="With m symmetries one sample is worth m",
     caption=(
         "Kernel ridge regression on the circle with m shifts: the error of the invariant kernel on n samples over that "
-        "of the plain kernel on m n samples, at the same ridge for each sample. For an invariant target the two agree; for "
-        "a target that lacks the symmetry the invariant kernel never learns and the ratio grows."
+        "of the plain kernel on m n samples, at the same ridge for each sample. For an invariant target the two agree; "
+        "for a target that lacks the symmetry the invariant kernel never learns and the ratio grows."
     ),
     draw=draw,
     experiments=(),

@@ -62,8 +62,8 @@ FIGURE = Figure(
         "Which half of the coordinates is longer, learned by three ridge regressions on squares. The fully connected "
         "one treats all rotations alike, the locally connected one has a free weight for each coordinate, the "
         "convolutional one has one weight for each half. Open marks are a second, independent measurement of all "
-        "three. The exponents of the dashed lines are predicted, their heights are not; for the fully connected learner "
-        "d is the effective dimension, the root of d (d + 1/2)."
+        "three. The exponents of the dashed lines are predicted, their heights are not; for the fully connected "
+        "learner d is the effective dimension, the root of d (d + 1/2)."
     ),
     draw=draw,
     experiments=(),
