@@ -1,7 +1,7 @@
 """Bridges to Flax: an equivariant layer as a Linen or an NNX module, and a Linen module as a layer.
 
-The parameters stay what the layer made them, a nested structure of arrays: Linen keeps it as one entry named ``layer``, NNX as one
-``nnx.Param`` per array. Training is Flax's and optax's business.
+The parameters stay what the layer made them, a nested structure of arrays: Linen keeps it as one entry named
+``layer``, NNX as one ``nnx.Param`` per array. Training is Flax's and optax's business.
 """
 
 from typing import Any
@@ -81,9 +81,10 @@ def as_nnx(layer: Layer, rngs: nnx.Rngs, dtype: Any = float) -> nnx.Module:
 
 
 def from_linen(module: linen.Module, rep_in: Rep, rep_out: Rep) -> Layer:
-    """A Linen module as a layer, so that the laws, ``serial`` and the penalties take it; whether it is equivariant is for the laws to say.
+    """A Linen module as a layer, so that the laws, ``serial`` and the penalties take it.
 
-    All its variable collections count as parameters. It is applied without random streams and without mutable collections.
+    Whether it is equivariant is for the laws to say. All its variable collections count as parameters. It is applied
+    without random streams and without mutable collections.
 
     Args:
         module: from ``(..., rep_in.dim)`` to ``(..., rep_out.dim)``.

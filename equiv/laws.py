@@ -1,21 +1,24 @@
 """Laws as measurements: how far is this from being a group, a representation, an equivariant map?
 
-Every ``measure_*`` returns a ``Report``; every ``assert_*`` raises if the report breaks its budget. The unit of error is the machine
-epsilon of the dtype the function computes in,
+Every ``measure_*`` returns a ``Report``; every ``assert_*`` raises if the report breaks its budget. The unit of error
+is the machine epsilon of the dtype the function computes in,
 
-    eps_units = max |lhs - rhs| / (eps(dtype) * scale),    scale = max(rms of rhs over all pairs, rms of rhs of this pair)
+    eps_units = max |lhs - rhs| / (eps(dtype) * scale),
+    scale = max(rms of rhs over all pairs, rms of rhs of this pair),
 
-so that one budget serves both precisions: a right layer stays below 50 in float32 *and* in float64, while a break of one part in a
-thousand shows as 1e4 units in float32 and 5e12 in float64. The group acts in float64 whatever the function's precision; what is
-measured is the function. It is called under your own JAX settings, on one sample, mapped and compiled here.
+so that one budget serves both precisions: a right layer stays below 50 in float32 *and* in float64, while a break of
+one part in a thousand shows as 1e4 units in float32 and 5e12 in float64. The group acts in float64 whatever the
+function's precision; what is measured is the function. It is called under your own JAX settings, on one sample, mapped
+and compiled here.
 
-Three kinds of pairs (g, x) are tried. *Edge* elements: identity, generators and their inverses, all elements of a small finite
-group, near-identity (1e-8), the angle pi, long products, improper ones; and edge inputs: zero, ones, single coordinates. *Random*
-pairs, enough of them to meet a break that lives in one thousandth of the directions. *Climbs* from the worst of these: gradient ascent of the
-error over the algebra (for a Lie group) and over the input, at constant length.
+Three kinds of pairs (g, x) are tried. *Edge* elements: identity, generators and their inverses, all elements of a
+small finite group, near-identity (1e-8), the angle pi, long products, improper ones; and edge inputs: zero, ones,
+single coordinates. *Random* pairs, enough of them to meet a break that lives in one thousandth of the directions.
+*Climbs* from the worst of these: gradient ascent of the error over the algebra (for a Lie group) and over the input, at
+constant length.
 
-NaN, infinity, an output that is zero, that does not depend on the input, or (for a ``Layer``) that does not depend on the
-parameters are not equivariance but emptiness: the report names the problem and its error is infinite.
+NaN, infinity, an output that is zero, that does not depend on the input, or (for a ``Layer``) that does not depend on
+the parameters are not equivariance but emptiness: the report names the problem and its error is infinite.
 """
 
 import dataclasses
@@ -272,7 +275,7 @@ class _Subject:
             return y, moved, *_compare(self.rep_out, self.inner_out, g, y, moved)
 
     def climb(self, size: float, start: Element, a: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """One step of gradient ascent of ``|f(gx) - g f(x)|^2 / 2``, ``g = start exp(a)``, in a and the direction of x."""
+        """One step of ascent of ``|f(gx) - g f(x)|^2 / 2`` with ``g = start exp(a)``, in a and the direction of x."""
         with numerics.float64():
             g = _turned(self.rep_in.group, start, a)
         y, _, difference, _, _ = self.evaluate(g, x)
@@ -366,8 +369,8 @@ def measure_equivariance(
     """How far ``f(g x) = g f(x)`` is from true, in eps units.
 
     Args:
-        f: a ``Layer``, or any JAX-traceable function of one input ``(*shape, rep_in.dim)``: a bound Flax module, an e3nn-jax
-            function, a plain one. Its output is one array with last axis ``rep_out.dim``.
+        f: a ``Layer``, or any JAX-traceable function of one input ``(*shape, rep_in.dim)``: a bound Flax module, an
+            e3nn-jax function, a plain one. Its output is one array with last axis ``rep_out.dim``.
         rep_in: how the group acts on the input's last axis; read off a ``Layer``.
         rep_out: how it acts on the output's last axis; read off a ``Layer``.
         key: for the draws, and for a layer's parameters.
@@ -380,7 +383,8 @@ def measure_equivariance(
         The report.
 
     Raises:
-        ValueError: representations missing or of two groups; output of another length; ``n`` below 2; float64 while it is switched off.
+        ValueError: representations missing or of two groups; output of another length; ``n`` below 2; float64 while it
+            is switched off.
         TypeError: ``dtype`` is not a floating one.
 
     Example:
@@ -495,7 +499,7 @@ def measure_invariance(f: Callable, rep_in: Rep, *, key: jax.Array, **options: A
 
 
 def _sides(parts: dict[str, tuple], law: str, subject: str, dtype: np.dtype, names: list[str]) -> Report:
-    """The report of a table of ``what -> (lhs, rhs, arguments)``, batched along the first axis; trees are compared leaf by leaf."""
+    """The report of a table of ``what -> (lhs, rhs, arguments)``, batched along the first axis, trees leaf by leaf."""
     eps, best = float(jnp.finfo(dtype).eps), None
     count = 0
     for what, (lhs, rhs, arguments) in parts.items():
@@ -538,7 +542,7 @@ def _sides(parts: dict[str, tuple], law: str, subject: str, dtype: np.dtype, nam
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _axioms(group: Group, n: int, dtype: np.dtype, keys: jax.Array, edges: Element) -> dict[str, tuple]:
-    """What is compared: ``axiom -> (lhs, rhs, arguments)``, edge elements first. Every function is called once, on a stack."""
+    """What is compared: ``axiom -> (lhs, rhs, arguments)``, edge elements first; each function is called on a stack."""
     m, reach = jax.tree.leaves(edges)[0].shape[0], 2.5 if group.compact else 1.0
     total = m + n
 
@@ -581,8 +585,8 @@ def _axioms(group: Group, n: int, dtype: np.dtype, keys: jax.Array, edges: Eleme
 def measure_group_axioms(group: Group, *, key: jax.Array, dtype: Any = float, n: int = 1024) -> Report:
     """How far a group is from obeying its axioms; the worst one is named.
 
-    Associativity, identity and inverse from both sides; ``exp(s x) exp(t x) = exp((s + t) x)`` and ``log(exp x) = x``; a distance
-    that is zero on equal elements only and is left-invariant where the group is compact; and for a listed
+    Associativity, identity and inverse from both sides; ``exp(s x) exp(t x) = exp((s + t) x)`` and ``log(exp x) = x``;
+    a distance that is zero on equal elements only and is left-invariant where the group is compact; and for a listed
     group: as many different elements as its order, closed, in the order of ``index``, reached by the generators.
 
     Args:

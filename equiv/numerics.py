@@ -6,8 +6,8 @@ are written in its square ``t = theta**2``: they are entire in ``t``, so nothing
 The pattern behind all of them is the double ``where``: the dangerous branch is fed a harmless argument *before* it is
 discarded, because a ``where`` alone multiplies an infinite derivative by zero, which is NaN.
 
-``float64()`` and ``constants()`` are how the library computes in float64 whatever the caller's precision: contexts, never a
-process-wide switch.
+``float64()`` and ``constants()`` are how the library computes in float64 whatever the caller's precision: contexts,
+never a process-wide switch.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 __all__ = ["constants", "cosc", "expm", "float64", "logm", "norm", "normalize", "sinc", "sqrt"]
@@ -35,7 +36,7 @@ def float64() -> Iterator[None]:
 
 @contextlib.contextmanager
 def constants() -> Iterator[None]:
-    """``float64()`` for what is built once (bases, algebra matrices): evaluated on the spot, also inside a traced function.
+    """``float64()`` for what is built once (bases, algebra matrices): done on the spot, also inside a traced function.
 
     Example:
         >>> def build(x):
@@ -106,18 +107,18 @@ def normalize(x: Float[Array, "... n"]) -> Float[Array, "... n"]:
 
 
 def _entire(closed: Callable[[Array], Array], first: float, ratio: Callable[[int], float]) -> Callable[[Array], Array]:
-    """A function of ``t >= 0``: its Taylor series below ``t = 4``, ``closed(sqrt(t))`` above.
+    """A function of ``t >= 0``: its Taylor series below ``t = 9``, ``closed(sqrt(t))`` above.
 
-    ``first`` is the value at 0 and ``ratio(k)`` the quotient of the Taylor coefficients k and k - 1. Fourteen terms leave less than
-    1e-22 of the value. The closed forms cancel near 0, each derivative more than the one before; from ``t = 4`` on they lose
-    one digit in the third.
+    ``first`` is the value at 0 and ``ratio(k)`` the quotient of the Taylor coefficients k and k - 1. Sixteen terms
+    leave less than 1e-22 of the value. The closed forms cancel near 0, each derivative more than the one before; from
+    ``t = 9`` on they lose one digit in the third.
     """
 
     def function(t: Float[Array, "..."]) -> Float[Array, "..."]:
-        small = t < 4
-        near, far = jnp.where(small, t, 0), jnp.where(small, 4, t)
+        small = t < 9
+        near, far = jnp.where(small, t, 0), jnp.where(small, 9, t)
         series = jnp.ones_like(t)
-        for k in range(14, 0, -1):
+        for k in range(16, 0, -1):
             series = 1 + ratio(k) * near * series
         return jnp.where(small, first * series, closed(jnp.sqrt(far)))
 
@@ -149,14 +150,37 @@ def cosc(t: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def expm(a: Float[Array, "... n n"]) -> Float[Array, "... n n"]:
-    """Matrix exponential (``jax.scipy.linalg.expm``) over any leading axes.
+    """Matrix exponential, by scaling and squaring of a Pade quotient.
+
+    ``exp A = (p(A / 2^s) / p(-A / 2^s))^(2^s)`` with ``p`` of degree 10 and ``|A / 2^s| <= 2``, which leaves 1e-18. Not
+    ``jax.scipy.linalg.expm``: up to 0.12 that one halves once too little, and is wrong by 6e-9 in float64 (4e-3 in float32)
+    at norms of 20 to 30.
+
+    Args:
+        a: matrices of 1-norm up to 2**17; NaN beyond.
 
     Example:
         >>> expm(jnp.zeros((1, 2, 2))).tolist()
         [[[1.0, 0.0], [0.0, 1.0]]]
+
+    Reference:
+        Higham, SIAM J. Matrix Anal. Appl. 26 (2005).
     """
-    flat = a.reshape(-1, *a.shape[-2:])
-    return jax.vmap(jax.scipy.linalg.expm)(flat).reshape(a.shape)
+    degree, radius, most = 10, 2.0, 16
+    size = jax.lax.stop_gradient(jnp.max(jnp.sum(jnp.abs(a), axis=-2), axis=-1))[..., None, None]
+    halvings = jnp.ceil(jnp.log2(jnp.clip(size / radius, 1, 2**most))).astype(int)
+    x = a / jnp.asarray(2.0 ** np.arange(most + 1), a.dtype)[halvings]
+    eye = jnp.broadcast_to(jnp.eye(a.shape[-1], dtype=a.dtype), a.shape)
+    taylor = [1.0]
+    for k in range(1, degree + 1):
+        taylor.append(taylor[-1] * (degree - k + 1) / (k * (2 * degree - k + 1)))
+    square, even, odd = x @ x, taylor[-1] * eye, taylor[-2] * eye
+    for k in range(degree - 2, 0, -2):
+        even, odd = taylor[k] * eye + square @ even, taylor[k - 1] * eye + square @ odd
+    even, odd = eye + square @ even, x @ odd
+    quotient = jnp.linalg.solve(even - odd, even + odd)
+    power, _ = jax.lax.scan(lambda y, k: (jnp.where(k < halvings, y @ y, y), None), quotient, jnp.arange(most))
+    return jnp.where(size > radius * 2**most, jnp.nan, power)
 
 
 def logm(a: Float[Array, "... n n"]) -> Float[Array, "... n n"]:
@@ -164,8 +188,8 @@ def logm(a: Float[Array, "... n n"]) -> Float[Array, "... n n"]:
 
     Inverse scaling: ``log A = 2^s log(A^(1/2^s))``. The square roots come from the product form of the Denman-Beavers
     iteration, ``M <- (2 + M + M^-1) / 4``, ``Y <- Y (1 + M^-1) / 2`` from ``M = Y = A``; close to the identity
-    ``log B = 2 artanh((B - 1)(B + 1)^-1)``, summed as a series. Nothing is diagonalised, so derivatives of every order exist at
-    repeated eigenvalues, the identity included.
+    ``log B = 2 artanh((B - 1)(B + 1)^-1)``, summed as a series. Nothing is diagonalised, so derivatives of every order
+    exist at repeated eigenvalues, the identity included.
 
     Args:
         a: matrices, eigenvalues at least about 1e-3 (float32) or 1e-6 (float64) in angle away from the negative axis.
@@ -191,7 +215,7 @@ def logm(a: Float[Array, "... n n"]) -> Float[Array, "... n n"]:
         return jax.lax.scan(step, (y, y), None, length=steps)[0][1]
 
     n_roots = 5
-    b, _ = jax.lax.scan(lambda y, _: (root(y, 7), None), root(a, 24), None, length=n_roots - 1)
+    b, _ = jax.lax.scan(lambda y, _: (root(y, 9), None), root(a, 24), None, length=n_roots - 1)
     x = jnp.linalg.solve(b + eye, b - eye)
     square, series = x @ x, eye / 25
     for k in range(23, 0, -2):

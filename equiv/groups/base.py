@@ -1,7 +1,8 @@
 """Groups as records of functions on plain arrays.
 
 An *element* is an array, or a small tuple of arrays for a product. The record knows how many trailing axes belong
-to one element; every axis before them is a batch axis and broadcasts, so ``vmap``, ``scan`` and files need nothing special:
+to one element; every axis before them is a batch axis and broadcasts, so ``vmap``, ``scan`` and files need nothing
+special:
 
 ======================  ===============================  =====================
 group                   element                          shape of one element
@@ -17,10 +18,11 @@ The left action convention holds everywhere: ``compose(g, h)`` acts with ``h`` f
 ``x: (..., dim)``; a finite group has ``dim == 0`` and ``exp`` of the empty vector is the identity. Group elements that
 carry no dtype of their own (integers) ignore ``dtype`` arguments; ``dtype=float`` means JAX's default float.
 
-Every record of the library carries a ``spec``, a nested tuple which says what it *is*. Builders intern their records by it:
-building the same thing twice gives the same object, so records compare and hash by identity, fast, and compiled programs are shared; a
-copy with one function exchanged (``dataclasses.replace``) is another object and never mistaken for the first. They are static
-pytree nodes: they can be closed over, passed to ``jit`` as static arguments, or kept in a Flax field.
+Every record of the library carries a ``spec``, a nested tuple which says what it *is*. Builders intern their records
+by it: building the same thing twice gives the same object, so records compare and hash by identity, fast, and compiled
+programs are shared; a copy with one function exchanged (``dataclasses.replace``) is another object and never mistaken
+for the first. They are static pytree nodes: they can be closed over, passed to ``jit`` as static arguments, or kept in
+a Flax field.
 """
 
 import dataclasses

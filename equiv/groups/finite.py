@@ -106,7 +106,8 @@ def cyclic(n: int) -> Group:
 def dihedral(n: int) -> Group:
     """The dihedral group D_n of the n-gon, order 2n.
 
-    Element ``k < n`` is the rotation by 2 pi k / n; element ``n + k`` is the mirror at the first axis followed by that rotation.
+    Element ``k < n`` is the rotation by 2 pi k / n; element ``n + k`` is the mirror at the first axis followed by that
+    rotation.
 
     Args:
         n: number of rotations, at least 1.

@@ -99,8 +99,8 @@ _ROWS: dict[tuple[str, str], Callable[[int, int], Callable[..., Element] | str]]
 def inclusion(subgroup: Group, group: Group) -> Homomorphism:
     """The usual inclusion of a subgroup, as a homomorphism to restrict representations along.
 
-    Rotations by 2 pi k / n sit in the plane's rotations, matrices of size m in the upper left corner of size n, permutations of m
-    points fix the rest, permutations are permutation matrices.
+    Rotations by 2 pi k / n sit in the plane's rotations, matrices of size m in the upper left corner of size n,
+    permutations of m points fix the rest, permutations are permutation matrices.
 
     Args:
         subgroup: the smaller group.

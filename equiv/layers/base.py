@@ -1,11 +1,12 @@
 """Layers as records: two representations, and two pure functions.
 
-``layer.init(key, dtype=float) -> params`` draws the parameters, the only randomness there is; ``layer.apply(params, x)`` computes, for
-``x: (..., rep_in.dim)``, an array ``(..., rep_out.dim)`` of the same dtype. A layer knows what it maps from and to, so its
-equivariance is measured with nothing else, and the combinators below refuse what does not fit before anything runs.
+``layer.init(key, dtype=float) -> params`` draws the parameters, the only randomness there is; ``layer.apply(params,
+x)`` computes, for ``x: (..., rep_in.dim)``, an array ``(..., rep_out.dim)`` of the same dtype. A layer knows what it
+maps from and to, so its equivariance is measured with nothing else, and the combinators below refuse what does not fit
+before anything runs.
 
-Parameters are plain nested dicts and tuples of arrays, and layers compose by functions, so ``vmap`` over ``init``, ``grad`` of
-``apply`` and optax need no adapter; ``equiv.flax`` has one for those who train in Flax.
+Parameters are plain nested dicts and tuples of arrays, and layers compose by functions, so ``vmap`` over ``init``,
+``grad`` of ``apply`` and optax need no adapter; ``equiv.flax`` has one for those who train in Flax.
 """
 
 import dataclasses
@@ -56,7 +57,8 @@ class Layer:
             x = jnp.asarray(x)
             if x.ndim == 0 or x.shape[-1] != self.rep_in.dim:
                 raise ValueError(
-                    f"{self.name} takes {self.rep_in}, vectors of length {self.rep_in.dim}, got an array of shape {x.shape}"
+                    f"{self.name} takes {self.rep_in}, vectors of length {self.rep_in.dim}, "
+                    f"got an array of shape {x.shape}"
                 )
             if not jnp.issubdtype(x.dtype, jnp.floating):
                 raise TypeError(f"{self.name} takes floating-point arrays, got {x.dtype}; cast it, x.astype(float)")
@@ -91,7 +93,8 @@ def serial(*layers: Layer) -> Layer:
     for k, (first, second) in enumerate(itertools.pairwise(layers), 1):
         if first.rep_out != second.rep_in:
             raise ValueError(
-                f"serial: layer {k}, {first}, gives {first.rep_out}, but layer {k + 1}, {second}, takes {second.rep_in}; "
+                f"serial: layer {k}, {first}, gives {first.rep_out}, "
+                f"but layer {k + 1}, {second}, takes {second.rep_in}; "
                 f"they have to be the same representation"
             )
 
@@ -125,7 +128,8 @@ def residual(layer: Layer) -> Layer:
     """
     if layer.rep_in != layer.rep_out:
         raise ValueError(
-            f"residual needs a layer that gives what it takes, but {layer} takes {layer.rep_in} and gives {layer.rep_out}"
+            f"residual needs a layer that gives what it takes, "
+            f"but {layer} takes {layer.rep_in} and gives {layer.rep_out}"
         )
 
     def apply(params: Params, x: jax.Array) -> jax.Array:

@@ -1,8 +1,8 @@
 """Point-wise activations, where the representation permits them.
 
-``y_i = a(x_i)`` commutes with a group that only moves coordinates around, for every ``a``. If the group also flips signs, ``a`` has to
-be odd. If it mixes coordinates, no non-linear ``a`` commutes, and the layer is refused when it is built. Which of the three
-it is, is read off the action.
+``y_i = a(x_i)`` commutes with a group that only moves coordinates around, for every ``a``. If the group also flips
+signs, ``a`` has to be odd. If it mixes coordinates, no non-linear ``a`` commutes, and the layer is refused when it is
+built. Which of the three it is, is read off the action.
 """
 
 import functools
@@ -38,7 +38,8 @@ def pointwise(rep: Rep, activation: Callable[[jax.Array], jax.Array]) -> Layer:
         >>> pointwise(standard(so(3)), jax.nn.relu)
         Traceback (most recent call last):
         ...
-        ValueError: relu acts on single coordinates, but standard(SO(3)) mixes them: use it on trivial or permutation representations
+        ValueError: relu acts on single coordinates, but standard(SO(3)) mixes them: use it on trivial or permutation
+            representations
 
     Reference:
         Wood, Shawe-Taylor, Discrete Applied Mathematics 69 (1996), representation theory and invariant neural networks.

@@ -1,8 +1,9 @@
 """Linear equivariant layers: every equivariant matrix, and every equivariant bias.
 
-``linear`` is a basis of Hom_G(V, W) with one learned coefficient per basis map; ``bias`` adds a learned invariant vector. Together
-they are all equivariant affine maps. The coefficients are drawn so that unit variance goes in and comes out: with
-``E x x^T = 1``, a summand of W that receives ``k`` orthonormal maps has ``E |y|^2 = k var``, so ``var = dim / k``.
+``linear`` is a basis of Hom_G(V, W) with one learned coefficient per basis map; ``bias`` adds a learned invariant
+vector. Together they are all equivariant affine maps. The coefficients are drawn so that unit variance goes in and
+comes out: with ``E x x^T = 1``, a summand of W that receives ``k`` orthonormal maps has ``E |y|^2 = k var``, so ``var
+= dim / k``.
 """
 
 import functools
@@ -31,7 +32,8 @@ def linear(rep_in: Rep, rep_out: Rep) -> Layer:
         A layer with parameters ``{"weight": (dim Hom_G(V, W),)}``.
 
     Raises:
-        ValueError: a summand of W that no equivariant map from V reaches, so that it would be zero for ever; or two groups.
+        ValueError: a summand of W that no equivariant map from V reaches, so that it would be zero for ever; or two
+            groups.
 
     Example:
         >>> from equiv.groups import dihedral
@@ -42,7 +44,8 @@ def linear(rep_in: Rep, rep_out: Rep) -> Layer:
         (320,)
 
     Reference:
-        Finzi, Welling, Wilson, A Practical Method for Constructing Equivariant Multilayer Perceptrons, ICML 2021 (arXiv 2104.09459).
+        Finzi, Welling, Wilson, A Practical Method for Constructing Equivariant Multilayer Perceptrons, ICML 2021
+        (arXiv 2104.09459).
     """
     basis = intertwiners.basis(rep_in, rep_out)
     fans: dict[int, int] = {}

@@ -1,14 +1,15 @@
 """Representations as records: a group, a dimension, and how one element acts on one vector.
 
-``rep.act(g, v)`` moves vectors ``v: (..., dim)`` by elements ``g`` whose batch axes broadcast against those of ``v``; the
-matrix, the dual, sums and tensor products are derived from it. A builder writes the action of *one* element on *one*
-vector and the record broadcasts it, so no representation carries its own batching.
+``rep.act(g, v)`` moves vectors ``v: (..., dim)`` by elements ``g`` whose batch axes broadcast against those of ``v``;
+the matrix, the dual, sums and tensor products are derived from it. A builder writes the action of *one* element on
+*one* vector and the record broadcasts it, so no representation carries its own batching.
 
-Conventions. Left action, ``act(compose(g, h), v) = act(g, act(h, v))``; column vectors. Float elements and vectors share one
-dtype, and that dtype comes back; integer elements (permutations) act in any dtype. A direct sum keeps its summands as
-``(rep, multiplicity)`` with the copies of one summand next to each other: a vector of ``3 * V + W`` is three V-vectors
-followed by one W-vector. Facts such as "acts by permutations" are never declared, they are read off the action
-(see ``equiv.reps.intertwiners``); ``orthogonal`` is the one exception, since duals and projections branch on it.
+Conventions. Left action, ``act(compose(g, h), v) = act(g, act(h, v))``; column vectors. Float elements and vectors
+share one dtype, and that dtype comes back; integer elements (permutations) act in any dtype. A direct sum keeps its
+summands as ``(rep, multiplicity)`` with the copies of one summand next to each other: a vector of ``3 * V + W`` is
+three V-vectors followed by one W-vector. Facts such as "acts by permutations" are never declared, they are read off
+the action (see ``equiv.reps.intertwiners``); ``orthogonal`` is the one exception, since duals and projections branch
+on it.
 """
 
 import dataclasses
@@ -234,8 +235,8 @@ def _sum(summands: tuple[tuple[Rep, int], ...]) -> Rep:
 def representation(group: Group, name: str, dim: int, one: Callable[[Element, jax.Array], jax.Array]) -> Rep:
     """A representation from your own action, for instance another library's.
 
-    Whether it is orthogonal is read off the action, at the generators, in the algebra and at drawn elements. Whether it is a
-    representation at all is what ``equiv.laws.measure_homomorphism`` tells.
+    Whether it is orthogonal is read off the action, at the generators, in the algebra and at drawn elements. Whether
+    it is a representation at all is what ``equiv.laws.measure_homomorphism`` tells.
 
     Args:
         group: the group.
@@ -326,7 +327,8 @@ def permutation(group: Group, degree: int, images: Callable[[Element], jax.Array
         name: how it is printed.
 
     Raises:
-        ValueError: ``images`` of the identity or of a generator is no permutation of 0 ... degree-1, or the group is not discrete.
+        ValueError: ``images`` of the identity or of a generator is no permutation of 0 ... degree-1, or the group is
+            not discrete.
 
     Example:
         >>> from equiv.groups import cyclic
@@ -337,7 +339,8 @@ def permutation(group: Group, degree: int, images: Callable[[Element], jax.Array
     degree = whole(degree, 1, "the number of permuted coordinates")
     if group.dim:
         raise ValueError(
-            f"permutation needs a discrete group, got {group} of dimension {group.dim}, which is connected near the identity"
+            f"permutation needs a discrete group, "
+            f"got {group} of dimension {group.dim}, which is connected near the identity"
         )
     with jax.ensure_compile_time_eval():
         moves = [np.asarray(images(group.identity()))]
@@ -391,8 +394,8 @@ def regular(group: Group) -> Rep:
 def pixels(group: Group, side: int) -> Rep:
     """A square image of ``side`` x ``side`` pixels, row by row, turned and mirrored.
 
-    The first column is left, the first row at the top. The rotation k turns the picture counter-clockwise by 2 pi k / n; the mirror
-    turns it upside down, (x, y) -> (x, -y), as in ``standard``.
+    The first column is left, the first row at the top. The rotation k turns the picture counter-clockwise by 2 pi k /
+    n; the mirror turns it upside down, (x, y) -> (x, -y), as in ``standard``.
 
     Args:
         group: ``cyclic(n)`` or ``dihedral(n)`` with n = 1, 2 or 4.
@@ -439,7 +442,8 @@ def restrict(rep: Rep, homomorphism: Homomorphism) -> Rep:
     """
     if rep.group != homomorphism.target:
         raise ValueError(
-            f"restrict needs a representation of {homomorphism.target}, where {homomorphism} ends; got {rep} of {rep.group}"
+            f"restrict needs a representation of {homomorphism.target}, where {homomorphism} ends, "
+            f"got {rep} of {rep.group}"
         )
     if homomorphism.source == homomorphism.target and homomorphism.spec[0] == "inclusion":
         return rep

@@ -3,16 +3,18 @@
 Direct sums are solved summand by summand, and equal pairs of summands share one solution, so only *atoms* are ever
 solved: pairs of representations that are no sums. There are two routes, chosen by what the actions do:
 
-* **Orbits** (exact). If both actions move coordinates around, up to sign (permutations, images, regular representations),
-  a map is equivariant exactly if its entries agree along the orbits of index pairs (i, j). The orbits are the connected components of
-  the graph on signed pairs whose edges are the generators; an orbit that meets its own negative carries no map. Integers only.
-* **Null space** (generic). The Gram matrix of the linear constraints, from the generators and the Lie algebra, is diagonalised in
-  float64. Its spectrum has to show a gap between 0 and the rest; without one there is an error and no guess.
+* **Orbits** (exact). If both actions move coordinates around, up to sign (permutations, images, regular
+  representations), a map is equivariant exactly if its entries agree along the orbits of index pairs (i, j). The
+  orbits are the connected components of the graph on signed pairs whose edges are the generators; an orbit that meets
+  its own negative carries no map. Integers only.
+* **Null space** (generic). The Gram matrix of the linear constraints, from the generators and the Lie algebra, is
+  diagonalised in float64 and refined in extended precision. Its spectrum has to show a gap between 0 and the rest;
+  without one there is an error and no guess.
 
 A basis element is a (dim W, dim V) matrix; they are orthonormal in the Frobenius product ``<A, B> = sum_ij A_ij B_ij``.
 
-Reference: Maron, Ben-Hamu, Shamir, Lipman, Invariant and Equivariant Graph Networks, ICLR 2019 (arXiv 1812.09902), for orbits of
-index tuples; Finzi, Welling, Wilson, ICML 2021 (arXiv 2104.09459), for generators as constraints.
+Reference: Maron, Ben-Hamu, Shamir, Lipman, Invariant and Equivariant Graph Networks, ICLR 2019 (arXiv 1812.09902), for
+orbits of index tuples; Finzi, Welling, Wilson, ICML 2021 (arXiv 2104.09459), for generators as constraints.
 """
 
 import dataclasses
@@ -33,12 +35,12 @@ __all__ = ["Basis", "average", "basis", "invariants", "moves"]
 
 _MAX_UNKNOWNS = 2500
 _ZERO, _NONZERO = 1e-11, 1e-8
-"""Relative eigenvalues of the constraints' Gram matrix: below the first is null, above the second is not, between is an error."""
+"""Relative eigenvalues of the Gram matrix: below the first is null, above the second is not, between is an error."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Orbits:
-    """An atom whose maps have disjoint supports: entry (i, j) is ``values[i, j] * c[labels[i, j]]``, label -1 is always 0."""
+    """Maps with disjoint supports: entry (i, j) is ``values[i, j] * c[labels[i, j]]``."""
 
     dim: int
     labels: np.ndarray = dataclasses.field(repr=False)
@@ -161,7 +163,8 @@ def _null_space(rep_in: Rep, rep_out: Rep) -> Dense:
     group, n = rep_in.group, rep_out.dim * rep_in.dim
     if n > _MAX_UNKNOWNS:
         raise ValueError(
-            f"the maps {rep_in} -> {rep_out} have {n} entries, more than the {_MAX_UNKNOWNS} that the null-space route can take; "
+            f"the maps {rep_in} -> {rep_out} have {n} entries, "
+            f"more than the {_MAX_UNKNOWNS} that the null-space route can take; "
             f"split the representations into direct sums of smaller ones"
         )
     with numerics.constants():
@@ -184,15 +187,19 @@ def _null_space(rep_in: Rep, rep_out: Rep) -> Dense:
     if len(unclear):
         shown = ", ".join(f"{value:.1e}" for value in relative[: 2 + int(np.sum(relative < _NONZERO))])
         raise ValueError(
-            f"the equivariant maps {rep_in} -> {rep_out} of {group} cannot be told from nearly equivariant ones: the constraints' "
-            f"relative spectrum starts {shown}, and a gap from below {_ZERO:g} to above {_NONZERO:g} is needed; check the generators"
+            f"the equivariant maps {rep_in} -> {rep_out} of {group} cannot be told from nearly equivariant ones: "
+            f"the constraints' relative spectrum starts {shown}, "
+            f"and a gap from below {_ZERO:g} to above {_NONZERO:g} is needed; check the generators"
         )
     dim = int(np.sum(relative <= _ZERO))
     return Dense(dim, _refined(parts, spectrum[dim:], vectors, (rep_out.dim, rep_in.dim)))
 
 
 def _refined(parts: list, spectrum: np.ndarray, vectors: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The null vectors, right to the last bit: one Newton step in extended precision for the constraints and one for orthonormality."""
+    """The null vectors, right to the last bit.
+
+    One Newton step in extended precision for the constraints, and one for orthonormality.
+    """
     dim = vectors.shape[1] - len(spectrum)
     maps = vectors[:, :dim].T.reshape(dim, *shape).astype(np.longdouble)
     if not maps.size:
@@ -280,7 +287,8 @@ class Basis:
         """
         if w.shape != (self.rep_out.dim, self.rep_in.dim):
             raise ValueError(
-                f"a map {self.rep_in} -> {self.rep_out} is a matrix of shape {(self.rep_out.dim, self.rep_in.dim)}, got {w.shape}"
+                f"a map {self.rep_in} -> {self.rep_out} is a matrix of shape {(self.rep_out.dim, self.rep_in.dim)}, "
+                f"got {w.shape}"
             )
         found = []
         for block in self.blocks:
@@ -316,8 +324,8 @@ def basis(rep_in: Rep, rep_out: Rep) -> Basis:
         The basis; coefficients run over pairs of summands (those of W outermost), then copies, then the atom's maps.
 
     Raises:
-        ValueError: representations of two groups; an atom of more than 2500 entries that no permutation route serves; no gap in
-            the spectrum.
+        ValueError: representations of two groups; an atom of more than 2500 entries that no permutation route serves;
+            no gap in the spectrum.
 
     Example:
         >>> from equiv.groups import so
@@ -328,7 +336,8 @@ def basis(rep_in: Rep, rep_out: Rep) -> Basis:
     """
     if rep_in.group != rep_out.group:
         raise ValueError(
-            f"maps need two representations of one group, got {rep_in} of {rep_in.group} and {rep_out} of {rep_out.group}; "
+            f"maps need two representations of one group, "
+            f"got {rep_in} of {rep_in.group} and {rep_out} of {rep_out.group}; "
             f"restrict one along an inclusion"
         )
     blocks, row, used = [], 0, 0

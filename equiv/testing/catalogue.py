@@ -1,7 +1,10 @@
-"""The rows: every kind of group, representation and layer there is, each small enough to test in seconds.
+"""The rows: every kind of group, homomorphism, representation and layer there is, each small enough to test in seconds.
 
-The laws are run on every row in both precisions. A new group, representation or layer is one new row.
+A row is a name and a builder, so that listing the rows builds none of them. The laws are run on every row in both
+precisions; something new is one new row.
 """
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -26,111 +29,145 @@ from equiv.reps import Rep, permutation, pixels, regular, restrict, standard, tr
 
 __all__ = ["GROUPS", "HOMOMORPHISMS", "LAYERS", "REPS"]
 
-_SHEAR = from_generators(lie=[[[0.0, 1.0], [0.0, 0.0]]], name="shears of the plane")
-_SCREW = from_generators(lie=[[[0.0, -1.0], [1.0, 0.0]]], discrete=[[[1.0, 0.0], [0.0, -1.0]]], name="generated O(2)")
-_BOTH = product(cyclic(3), so(3))
 
-GROUPS: dict[str, Group] = {
-    str(group): group
-    for group in (
-        cyclic(1),
-        cyclic(5),
-        dihedral(1),
-        dihedral(4),
-        symmetric(4),
-        shifts((3, 4)),
-        so(2),
-        so(3),
-        so(4),
-        o(1),
-        o(2),
-        o(3),
-        polyhedral("tetrahedral"),
-        polyhedral("octahedral"),
-        polyhedral("icosahedral"),
-        _BOTH,
-        product(dihedral(3), symmetric(3)),
-        _SHEAR,
-        _SCREW,
+def _shears() -> Group:
+    """``[[1, t], [0, 1]]``: not compact, and its representations are not orthogonal."""
+    return from_generators(lie=[[[0.0, 1.0], [0.0, 0.0]]], name="shears")
+
+
+def _turns_and_flips() -> Group:
+    """O(2) again, from a generator of its algebra and a mirror."""
+    return from_generators(
+        lie=[[[0.0, -1.0], [1.0, 0.0]]], discrete=[[[1.0, 0.0], [0.0, -1.0]]], name="turns and flips"
     )
+
+
+def _mixed() -> Group:
+    return product(cyclic(3), so(3))
+
+
+def _points() -> Rep:
+    """S_4 on four points, built as a user would build it."""
+    return permutation(symmetric(4), 4, lambda g: g)
+
+
+def _vectors() -> Rep:
+    return standard(so(3))
+
+
+def _scalars() -> Rep:
+    return trivial(so(3), 4)
+
+
+def _image() -> Rep:
+    return pixels(dihedral(4), 4)
+
+
+def _features() -> Rep:
+    return regular(dihedral(4))
+
+
+GROUPS: dict[str, Callable[[], Group]] = {
+    "C1": lambda: cyclic(1),
+    "C5": lambda: cyclic(5),
+    "D1": lambda: dihedral(1),
+    "D4": lambda: dihedral(4),
+    "S4": lambda: symmetric(4),
+    "shifts of 3 x 4": lambda: shifts((3, 4)),
+    "SO(2)": lambda: so(2),
+    "SO(3)": lambda: so(3),
+    "SO(4)": lambda: so(4),
+    "O(1)": lambda: o(1),
+    "O(2)": lambda: o(2),
+    "O(3)": lambda: o(3),
+    "tetrahedral": lambda: polyhedral("tetrahedral"),
+    "octahedral": lambda: polyhedral("octahedral"),
+    "icosahedral": lambda: polyhedral("icosahedral"),
+    "C3 x SO(3)": _mixed,
+    "D3 x S3": lambda: product(dihedral(3), symmetric(3)),
+    "shears": _shears,
+    "turns and flips": _turns_and_flips,
 }
+"""Name -> builder of a group."""
 
-HOMOMORPHISMS: dict[str, Homomorphism] = {
-    str(row): row
-    for row in (
-        inclusion(cyclic(3), cyclic(6)),
-        inclusion(cyclic(4), dihedral(4)),
-        inclusion(dihedral(2), dihedral(4)),
-        inclusion(cyclic(5), so(2)),
-        inclusion(dihedral(5), o(2)),
-        inclusion(symmetric(4), o(4)),
-        inclusion(symmetric(3), symmetric(5)),
-        inclusion(so(2), so(3)),
-        inclusion(so(3), o(3)),
-        inclusion(o(2), o(3)),
-        inclusion(so(2), so(3)) @ inclusion(cyclic(4), so(2)),
-        projection(_BOTH, 1),
-    )
+HOMOMORPHISMS: dict[str, Callable[[], Homomorphism]] = {
+    "C3 in C6": lambda: inclusion(cyclic(3), cyclic(6)),
+    "C4 in D4": lambda: inclusion(cyclic(4), dihedral(4)),
+    "D2 in D4": lambda: inclusion(dihedral(2), dihedral(4)),
+    "C5 in SO(2)": lambda: inclusion(cyclic(5), so(2)),
+    "D5 in O(2)": lambda: inclusion(dihedral(5), o(2)),
+    "S4 in O(4)": lambda: inclusion(symmetric(4), o(4)),
+    "S3 in S5": lambda: inclusion(symmetric(3), symmetric(5)),
+    "SO(2) in SO(3)": lambda: inclusion(so(2), so(3)),
+    "SO(3) in O(3)": lambda: inclusion(so(3), o(3)),
+    "O(2) in O(3)": lambda: inclusion(o(2), o(3)),
+    "C4 in SO(2) in SO(3)": lambda: inclusion(so(2), so(3)) @ inclusion(cyclic(4), so(2)),
+    "C3 x SO(3) onto SO(3)": lambda: projection(_mixed(), 1),
 }
+"""Name -> builder of a homomorphism."""
 
-_D4, _S4, _SO3, _O3 = dihedral(4), symmetric(4), so(3), o(3)
-_V, _W, _P, _R = standard(_SO3), standard(_O3), pixels(_D4, 4), regular(_D4)
-_TRIPLE = permutation(_S4, 4, lambda g: g)
-
-REPS: dict[str, Rep] = {
-    f"{rep} of {rep.group}": rep
-    for rep in (
-        trivial(_SO3),
-        trivial(_D4, 3),
-        standard(cyclic(5)),
-        standard(_D4),
-        standard(_S4),
-        standard(so(2)),
-        _V,
-        standard(so(4)),
-        standard(o(2)),
-        _W,
-        standard(polyhedral("icosahedral")),
-        standard(_SHEAR),
-        standard(_SHEAR).dual,
-        standard(_SCREW),
-        _R,
-        regular(symmetric(3)),
-        regular(shifts((3, 4))),
-        regular(polyhedral("tetrahedral")),
-        regular(product(dihedral(3), cyclic(2))),
-        _P,
-        pixels(cyclic(4), 5),
-        2 * _V + trivial(_SO3, 3),
-        _V * _V,
-        (_V + trivial(_SO3)) * _V,
-        standard(_SHEAR) * standard(_SHEAR).dual,
-        _TRIPLE * _TRIPLE,
-        restrict(_V, projection(_BOTH, 1)) * restrict(regular(cyclic(3)), projection(_BOTH, 0)),
-        restrict(_V, inclusion(so(2), so(3))),
-        restrict(standard(o(4)), inclusion(_S4, o(4))),
-    )
+REPS: dict[str, Callable[[], Rep]] = {
+    "trivial of SO(3)": lambda: trivial(so(3)),
+    "three scalars of D4": lambda: trivial(dihedral(4), 3),
+    "standard of C5": lambda: standard(cyclic(5)),
+    "standard of D4": lambda: standard(dihedral(4)),
+    "standard of S4": lambda: standard(symmetric(4)),
+    "standard of SO(2)": lambda: standard(so(2)),
+    "standard of SO(3)": _vectors,
+    "standard of SO(4)": lambda: standard(so(4)),
+    "standard of O(2)": lambda: standard(o(2)),
+    "standard of O(3)": lambda: standard(o(3)),
+    "standard of icosahedral": lambda: standard(polyhedral("icosahedral")),
+    "standard of shears": lambda: standard(_shears()),
+    "dual of shears": lambda: standard(_shears()).dual,
+    "standard of turns and flips": lambda: standard(_turns_and_flips()),
+    "regular of D4": _features,
+    "regular of S3": lambda: regular(symmetric(3)),
+    "regular of shifts": lambda: regular(shifts((3, 4))),
+    "regular of tetrahedral": lambda: regular(polyhedral("tetrahedral")),
+    "regular of D3 x C2": lambda: regular(product(dihedral(3), cyclic(2))),
+    "pixels of D4": _image,
+    "pixels of C4, odd side": lambda: pixels(cyclic(4), 5),
+    "sum": lambda: 2 * _vectors() + trivial(so(3), 3),
+    "tensor": lambda: _vectors() * _vectors(),
+    "tensor of a sum": lambda: (_vectors() + trivial(so(3))) * _vectors(),
+    "matrices of shears": lambda: standard(_shears()) * standard(_shears()).dual,
+    "pairs of points": lambda: _points() * _points(),
+    "outer tensor": lambda: (
+        restrict(_vectors(), projection(_mixed(), 1)) * restrict(regular(cyclic(3)), projection(_mixed(), 0))
+    ),
+    "restricted to SO(2)": lambda: restrict(_vectors(), inclusion(so(2), so(3))),
+    "restricted to S4": lambda: restrict(standard(o(4)), inclusion(symmetric(4), o(4))),
 }
+"""Name -> builder of a representation."""
 
-_SCALARS = trivial(_SO3, 4)
-
-LAYERS: dict[str, Layer] = {
-    str(layer): layer
-    for layer in (
-        linear(_P, 3 * _R),
-        linear(_R, trivial(_D4, 5)),
-        linear(_TRIPLE * _TRIPLE, _TRIPLE * _TRIPLE + 2 * _TRIPLE),
-        linear(2 * _V + _V * _V + trivial(_SO3, 2), 3 * _V + _V * _V + _SCALARS),
-        linear(_W * _W, trivial(_O3, 2)),
-        linear(standard(_SHEAR) * standard(_SHEAR), standard(_SHEAR) * standard(_SHEAR)),
-        linear(standard(_D4), _P),
-        bias(3 * _R),
-        bias(_TRIPLE * _TRIPLE),
-        bias(_V * _V + _SCALARS),
-        pointwise(_P, jax.nn.relu),
-        pointwise(standard(_D4), jnp.tanh),
-        serial(linear(_P, 4 * _R), bias(4 * _R), pointwise(4 * _R, jax.nn.gelu), linear(4 * _R, trivial(_D4, 9))),
-        residual(linear(_V + _V * _V, _V + _V * _V)),
-        parallel(linear(_V, 2 * _V), serial(bias(_SCALARS), pointwise(_SCALARS, jax.nn.silu))),
-    )
+LAYERS: dict[str, Callable[[], Layer]] = {
+    "lift an image": lambda: linear(_image(), 3 * _features()),
+    "average features": lambda: linear(_features(), trivial(dihedral(4), 5)),
+    "pairs to pairs and points": lambda: linear(_points() * _points(), _points() * _points() + 2 * _points()),
+    "vectors, matrices, scalars": lambda: linear(
+        2 * _vectors() + _vectors() * _vectors() + trivial(so(3), 2),
+        3 * _vectors() + _vectors() * _vectors() + _scalars(),
+    ),
+    "traces": lambda: linear(standard(o(3)) * standard(o(3)), trivial(o(3), 2)),
+    "sheared matrices": lambda: linear(
+        standard(_shears()) * standard(_shears()), standard(_shears()) * standard(_shears())
+    ),
+    "draw a vector": lambda: linear(standard(dihedral(4)), _image()),
+    "bias of features": lambda: bias(3 * _features()),
+    "bias of pairs": lambda: bias(_points() * _points()),
+    "bias of matrices and scalars": lambda: bias(_vectors() * _vectors() + _scalars()),
+    "relu of pixels": lambda: pointwise(_image(), jax.nn.relu),
+    "tanh of flipped coordinates": lambda: pointwise(standard(dihedral(4)), jnp.tanh),
+    "classifier": lambda: serial(
+        linear(_image(), 4 * _features()),
+        bias(4 * _features()),
+        pointwise(4 * _features(), jax.nn.gelu),
+        linear(4 * _features(), trivial(dihedral(4), 9)),
+    ),
+    "residual": lambda: residual(linear(_vectors() + _vectors() * _vectors(), _vectors() + _vectors() * _vectors())),
+    "side by side": lambda: parallel(
+        linear(_vectors(), 2 * _vectors()), serial(bias(_scalars()), pointwise(_scalars(), jax.nn.silu))
+    ),
 }
+"""Name -> builder of a layer."""

@@ -3,7 +3,8 @@
     def test_my_model(laws):
         laws.assert_equivariance(my_model, rep_in, rep_out)
 
-The key is derived from the test's name, so a failure comes back. Installed with ``equiv``; nothing is imported before a test asks.
+The key is derived from the test's name, so a failure comes back. Installed with ``equiv``; nothing is imported before
+a test asks.
 """
 
 import zlib

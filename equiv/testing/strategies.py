@@ -1,7 +1,8 @@
-"""Hypothesis strategies: drawn numbers, mapped onto groups and vectors, shrinking towards the identity and towards zero.
+"""Hypothesis strategies: drawn numbers mapped onto groups and vectors, shrinking to the identity and to zero.
 
-Nothing is filtered and no global random state is used: an element is a position in the list of a finite group (0 is the identity), or
-a short word in the generators times ``exp`` of an algebra vector. The angles that break things, 1e-8, pi / 2 and pi, are drawn often.
+Nothing is filtered and no global random state is used: an element is a position in the list of a finite group (0 is
+the identity), or a short word in the generators times ``exp`` of an algebra vector. The angles that break things,
+1e-8, pi / 2 and pi, are drawn often.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Broken twins: what is almost right and must be caught.
 
-Each takes a right function of points in space, ``x: (..., 3 k)`` with k of at least 3, and returns one that is wrong in a single way. A law that lets one of them
-pass is no law; ``TWINS`` is run against every one.
+Each takes a right function of points in space, ``x: (..., 3 k)`` with k of at least 3, and returns one that is wrong
+in a single way. A law that lets one of them pass is no law; ``TWINS`` is run against every one.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def zero(f: Function) -> Function:
 
 
 def parity(f: Function) -> Function:
-    """Right under rotations of R^3 and wrong under mirrors: the sign of the result is the orientation of the first three vectors."""
+    """Right under rotations of R^3, wrong under mirrors: the sign is the orientation of the first three vectors."""
 
     def broken(x: jax.Array) -> jax.Array:
         orientation = jnp.linalg.det(x[..., :9].reshape(*x.shape[:-1], 3, 3))
