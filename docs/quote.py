@@ -8,6 +8,7 @@ build.
 
 import ast
 import re
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,29 @@ def _defines(node: ast.AST, name: str) -> bool:
 
 
 class Examples(griffe.Extension):
-    """Griffe knows a section "Examples"; ours are called "Example"."""
+    """Griffe knows a section "Examples"; ours are called "Example". And a function made at run time is a function."""
+
+    def on_module_members(self, *, mod: griffe.Module, **_: Any) -> None:
+        """Read public names that another function has made, like ``assert_equivariance``, from the live module."""
+        made = [name for name, member in mod.members.items() if _is_made(member) and name in (mod.exports or ())]
+        if made:
+            live = griffe.inspect(
+                mod.path,
+                filepath=mod.filepath,
+                import_paths=[ROOT, *sys.path],
+                docstring_parser=griffe.Parser.google,
+            )
+            for name in made:
+                if live[name].is_function:
+                    mod.set_member(name, live[name])
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Rename the section of one docstring."""
         if obj.docstring:
             obj.docstring.value = re.sub(r"^Example:$", "Examples:", obj.docstring.value, flags=re.MULTILINE)
+
+
+def _is_made(member: griffe.Object | griffe.Alias) -> bool:
+    """Whether a name without a docstring is the result of a call."""
+    plain = not member.is_alias and member.is_attribute and not member.docstring
+    return plain and isinstance(member.value, griffe.ExprCall)

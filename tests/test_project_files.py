@@ -1,5 +1,7 @@
 """The files around the code: they name versions, commands and pages, and here they are held to what is there."""
 
+import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -185,8 +187,19 @@ def test_the_reference_covers_every_folder():
         assert f"{{{{ modules {folder} }}}}" in (ROOT / "docs" / "reference" / f"{folder}.md").read_text()
 
 
+def public(folder):
+    """``module.name`` of every function and class a folder exports, by where it is defined."""
+    for path in (ROOT / folder).rglob("*.py"):
+        name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+        if path.name != "__main__.py":
+            module = importlib.import_module(name)
+            for value in (getattr(module, export) for export in getattr(module, "__all__", ())):
+                if inspect.isfunction(value) or (inspect.isclass(value) and value.__module__.startswith(folder)):
+                    yield f"{value.__module__}.{value.__name__}"
+
+
 def test_the_documentation_builds(tmp_path):
-    """Strictly: no dead link, no quote of code that is gone, no page outside the navigation."""
+    """Strictly: no dead link, no quote of code that is gone, no page outside the navigation, no export left out."""
     found = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", tmp_path / "site"],
         cwd=ROOT,
@@ -195,3 +208,7 @@ def test_the_documentation_builds(tmp_path):
     )
     assert found.returncode == 0, found.stderr
     assert not re.search(r"https?://(?:fonts|cdn|unpkg)", (tmp_path / "site" / "index.html").read_text())
+    for folder in FOLDERS:
+        page = (tmp_path / "site" / "reference" / f"{folder}.html").read_text()
+        missing = [name for name in public(folder) if f'id="{name}"' not in page]
+        assert not missing, f"the reference leaves out {', '.join(missing)}"
