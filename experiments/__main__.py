@@ -136,7 +136,7 @@ def _filled(record: Any, settings: dict[str, list[str]]) -> Any:
                 values[name] = tyro.cli(types[name], args=words, default=tyro.MISSING_NONPROP)
         except SystemExit as stop:
             given = " ".join(words) or "nothing"
-            kind = str(types[name]) if typing.get_args(types[name]) else types[name].__name__
+            kind = _described(types[name])
             example = "DIR" if name == "out" else getattr(record, name)
             example = " ".join(map(str, example)) if isinstance(example, tuple) else example
             flag = _flag(name)
@@ -145,6 +145,17 @@ def _filled(record: Any, settings: dict[str, list[str]]) -> Any:
         return dataclasses.replace(record, **values)
     except ValueError as error:
         raise Mistake(str(error)) from error
+
+
+def _described(kind: Any) -> str:
+    """A type, as a person says it."""
+    parts = typing.get_args(kind)
+    if typing.get_origin(kind) is typing.Literal:
+        return f"one of {', '.join(parts)}"
+    if typing.get_origin(kind) is tuple:
+        return f"one or more of: {_described(parts[0])}"
+    words = {int: "a whole number", float: "a number", bool: "True or False", str: "a word"}
+    return words.get(kind, "a folder")
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ class Config:
 
     dims: tuple[int, ...] = (6, 12, 24)  # d, dimension of the inputs
     sizes: tuple[int, ...] = (2, 4, 6, 8, 12, 18, 24, 36, 48)  # n, number of samples
-    trials: int = 4000  # independent draws of target, inputs and noise
+    trials: int = 1000  # independent draws of target, inputs and noise
     sigma_x: float = 1.3  # standard deviation of each coordinate of the input
     sigma_xi: float = 0.7  # standard deviation of the noise, in units of the target
     stride: int = 2  # places of one shift
@@ -104,7 +104,7 @@ EXPERIMENT = Experiment(
     axes=lambda config: {"d": config.dims},
     run=run,
     claims=("gap_of_each_draw", "gap_overdetermined", "gap_underdetermined", "gap_spike"),
-    cost={"smoke": 10, "paper": 300},
+    cost={"smoke": 7, "paper": 300},
     version=1,
     precision="float64",
     tolerance=1e-6,
