@@ -173,9 +173,19 @@ def _take(tree: Any, index: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf[index], tree)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 2))
-def _drawn(group: Group, key: jax.Array, n: int) -> Element:
-    return group.sample(key, (n,))
+@functools.partial(jax.jit, static_argnums=(0, 2, 3))
+def _drawn(group: Group, key: jax.Array, n: int, dtype: Any = float) -> Element:
+    return group.sample(key, (n,), dtype)
+
+
+def _tried(group: Group, key: jax.Array, n: int, dtype: np.dtype) -> tuple[list[str], Element, Element]:
+    """Names of the edge elements; these and ``n`` drawn ones in one stack; drawn partners, two for each."""
+    names, edges = edge_elements(group)
+    m = len(names)
+    drawn = _drawn(group, key, 3 * (m + n), dtype)
+    first, partners = _take(drawn, slice(m, m + n)), _take(drawn, slice(m + n, None))
+    g = jax.tree.map(lambda e, leaf: jnp.concatenate([jnp.asarray(e, leaf.dtype), leaf]), edges, first)
+    return names, g, jax.tree.map(lambda leaf: leaf.reshape(2, m + n, *leaf.shape[1:]), partners)
 
 
 def _dtype(dtype: Any) -> np.dtype:
@@ -540,18 +550,17 @@ def _sides(parts: dict[str, tuple], law: str, subject: str, dtype: np.dtype, nam
     return dataclasses.replace(best, n_pairs=count)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _axioms(group: Group, n: int, dtype: np.dtype, keys: jax.Array, edges: Element) -> dict[str, tuple]:
-    """What is compared: ``axiom -> (lhs, rhs, arguments)``, edge elements first; each function is called on a stack."""
-    m, reach = jax.tree.leaves(edges)[0].shape[0], 2.5 if group.compact else 1.0
-    total = m + n
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _axioms(
+    group: Group, dtype: np.dtype, g: Element, partners: Element, x: jax.Array, t: jax.Array
+) -> dict[str, tuple]:
+    """What is compared: ``axiom -> (lhs, rhs, arguments)``; each function is called on a stack."""
 
     def stack(*parts: Any) -> Any:
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
 
-    drawn = group.sample(keys[0], (3, total), dtype)
-    g = jax.tree.map(lambda edge, leaf: jnp.concatenate([edge, leaf[0, m:]]), edges, drawn)
-    h, k = _take(drawn, 1), _take(drawn, 2)
+    h, k = _take(partners, 0), _take(partners, 1)
+    total = len(t)
     e = _repeat(group.identity(dtype), total)
     inverse = group.inverse(g)
     gh, hk, eg, ge, left, right, kg, kh = (
@@ -572,8 +581,6 @@ def _axioms(group: Group, n: int, dtype: np.dtype, keys: jax.Array, edges: Eleme
     if group.compact:
         parts["distance d(kg, kh) = d(g, h)"] = (apart[3], apart[1], (g, h, k))
     if group.dim:
-        x = reach * numerics.normalize(jax.random.normal(keys[1], (total, group.dim), dtype))
-        t = jax.random.uniform(keys[2], (total, 1), dtype)
         turned = group.exp(jnp.stack([t * x, (1 - t) * x, x, jnp.zeros_like(x)]))
         once, rest, whole, nothing = (_take(turned, i) for i in range(4))
         parts["exp(tx) exp((1-t)x) = exp(x)"] = (group.compose(once, rest), whole, (t * x, (1 - t) * x))
@@ -604,9 +611,12 @@ def measure_group_axioms(group: Group, *, key: jax.Array, dtype: Any = float, n:
         0.0
     """
     dtype = _dtype(dtype)
-    names, edges = edge_elements(group)
-    edges = jax.tree.map(lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, edges)
-    parts = _axioms(group, n, dtype, jax.random.split(key, 3), edges)
+    k_elements, k_algebra = jax.random.split(key)
+    names, g, partners = _tried(group, k_elements, n, dtype)
+    rng, total = _generator(k_algebra), len(names) + n
+    x = rng.normal(size=(total, group.dim))
+    x *= (2.5 if group.compact else 1.0) / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-300)
+    parts = _axioms(group, dtype, g, partners, x.astype(dtype), rng.uniform(size=(total, 1)).astype(dtype))
     names = [*names, *(f"random triple {i}" for i in range(n))]
     found = _sides(parts, "group axioms", group.name, dtype, names)
     if found.problem is None and group.order is not None and group.order <= 2000:
@@ -651,31 +661,31 @@ def _listing_problem(group: Group, dtype: np.dtype) -> str | None:
     return None
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _homomorphism(rho: Rep | Homomorphism, n: int, dtype: np.dtype, key: jax.Array, edges: Element) -> dict[str, tuple]:
-    """What is compared: ``what -> (lhs, rhs, arguments)``, edge elements first."""
-    group = rho.group if isinstance(rho, Rep) else rho.source
-    m = jax.tree.leaves(edges)[0].shape[0]
-    k_g, k_h, k_v, k_w, k_t = jax.random.split(key, 5)
-    g, h = group.sample(k_g, (m + n,), dtype), group.sample(k_h, (m + n,), dtype)
-    g = jax.tree.map(lambda a, b: jnp.concatenate([a, b[m:]]), edges, g)
-    e = _repeat(group.identity(dtype), m + n)
-    if isinstance(rho, Homomorphism):
-        target = _repeat(rho.target.identity(dtype), m + n)
-        product = rho.target.compose(rho.map(g, dtype), rho.map(h, dtype))
-        return {
-            "rho(gh) = rho(g) rho(h)": (rho.map(group.compose(g, h), dtype), product, (g, h)),
-            "rho(e) = 1": (rho.map(e, dtype), target, (e,)),
-        }
-    v, w = jax.random.normal(k_v, (m + n, rho.dim), dtype), jax.random.normal(k_w, (m + n, rho.dim), dtype)
-    t = jax.random.normal(k_t, (m + n, 1), dtype)
-    parts = {
-        "rho(gh) v = rho(g) rho(h) v": (rho.act(group.compose(g, h), v), rho.act(g, rho.act(h, v)), (g, h)),
-        "rho(e) v = v": (rho.act(e, v), v, (e,)),
-        "rho(g) (v + t w) = rho(g) v + t rho(g) w": (rho.act(g, v + t * w), rho.act(g, v) + t * rho.act(g, w), (g,)),
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _map_sides(rho: Homomorphism, dtype: np.dtype, g: Element, h: Element) -> dict[str, tuple]:
+    """What is compared for a map of groups: ``what -> (lhs, rhs, arguments)``."""
+    n = jax.tree.leaves(g)[0].shape[0]
+    e, target = _repeat(rho.source.identity(dtype), n), _repeat(rho.target.identity(dtype), n)
+    product = rho.target.compose(rho.map(g, dtype), rho.map(h, dtype))
+    return {
+        "rho(gh) = rho(g) rho(h)": (rho.map(rho.source.compose(g, h), dtype), product, (g, h)),
+        "rho(e) = 1": (rho.map(e, dtype), target, (e,)),
     }
-    if rho.orthogonal:
-        parts["|rho(g) v| = |v|"] = (numerics.norm(rho.act(g, v))[:, None], numerics.norm(v)[:, None], (g,))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _rep_sides(rep: Rep, g: Element, h: Element, v: jax.Array, w: jax.Array, t: jax.Array) -> dict[str, tuple]:
+    """What is compared for a representation: ``what -> (lhs, rhs, arguments)``; it acts twice, on a stack."""
+    e = _repeat(rep.group.identity(v.dtype), len(v))
+    elements = jax.tree.map(lambda *leaves: jnp.stack(leaves), rep.group.compose(g, h), h, e, g, g, g)
+    once, inner, still, gv, gw, whole = rep.act(elements, jnp.stack([v, v, v, v, w, v + t * w]))
+    parts = {
+        "rho(gh) v = rho(g) rho(h) v": (once, rep.act(g, inner), (g, h)),
+        "rho(e) v = v": (still, v, (e,)),
+        "rho(g) (v + t w) = rho(g) v + t rho(g) w": (whole, gv + t * gw, (g,)),
+    }
+    if rep.orthogonal:
+        parts["|rho(g) v| = |v|"] = (numerics.norm(gv)[:, None], numerics.norm(v)[:, None], (g,))
     return parts
 
 
@@ -698,16 +708,16 @@ def measure_homomorphism(rho: Rep | Homomorphism, *, key: jax.Array, dtype: Any 
     """
     dtype = _dtype(dtype)
     group = rho.group if isinstance(rho, Rep) else rho.source
-    names, edges = edge_elements(group)
-    edges = jax.tree.map(lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, edges)
-
-    return _sides(
-        _homomorphism(rho, n, dtype, key, edges),
-        "homomorphism",
-        str(rho),
-        dtype,
-        [*names, *(f"random pair {i}" for i in range(n))],
-    )
+    k_elements, k_vectors = jax.random.split(key)
+    names, g, partners = _tried(group, k_elements, n, dtype)
+    h = _take(partners, 0)
+    if isinstance(rho, Rep):
+        rng = _generator(k_vectors)
+        v, w, t = (rng.normal(size=(len(names) + n, k)).astype(dtype) for k in (rho.dim, rho.dim, 1))
+        parts = _rep_sides(rho, g, h, v, w, t)
+    else:
+        parts = _map_sides(rho, dtype, g, h)
+    return _sides(parts, "homomorphism", str(rho), dtype, [*names, *(f"random pair {i}" for i in range(n))])
 
 
 def _asserting(measure: Callable[..., Report], article: str) -> Callable[..., Report]:
