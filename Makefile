@@ -26,8 +26,9 @@ figures: setup  ## every figure and the report, from small runs (minutes on two 
 	@$(FIGURES) all --results $(SMOKE)/results --out $(SMOKE)
 	@$(FIGURES) report --results $(SMOKE)/results --out $(SMOKE)
 
-gallery: setup  ## the committed pictures, from the committed results
+gallery: setup  ## the committed pictures and the README's table, from the committed results
 	@$(FIGURES) all --results $(PAPER) --out paper_figures/gallery --png-only
+	@$(FIGURES) readme --results $(PAPER)
 
 paper: setup  ## every experiment at the paper's sizes into experiments/results, then the gallery
 	@$(BIN)/python -m experiments run --all --preset paper --out $(PAPER)

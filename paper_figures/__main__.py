@@ -25,15 +25,17 @@ class Request:
     """Draw figures from stored results, as PNG, PDF and SVG.
 
     WHAT is one of: list (the figures), all or the names of figures (draw them), check (which pictures are missing or
-    were drawn from other results), report (one page with everything).
+    were drawn from other results), report (one page with everything), readme (the table of claims in README.md).
     """
 
     what: tyro.conf.Positional[tuple[str, ...]]
-    """list, all, NAME..., check or report"""
+    """list, all, NAME..., check, report or readme"""
     results: Path = store.PAPER
     """folder with the results of the experiments and claims.json"""
     out: Path = Path("paper_figures/out")
     """folder of the pictures and of the page"""
+    readme: Path = Path("README.md")
+    """file whose table of claims is renewed"""
     png_only: bool = False
     """leave PDF and SVG out"""
 
@@ -83,7 +85,19 @@ def write_report(request: Request, console: Console) -> int:
     return 0
 
 
-COMMANDS = {"list": list_figures, "check": check_figures, "report": write_report}
+def renew_readme(request: Request, console: Console) -> int:
+    """The table of claims in the README, from ``claims.json``."""
+    claims = store.read_claims(request.results)["claims"]
+    try:
+        text = request.readme.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Mistake(f"{request.readme} cannot be read; name a README with --readme") from error
+    store.replace(request.readme, report.readme(text, claims.values()).encode())
+    console.print(request.readme, soft_wrap=True)
+    return 0
+
+
+COMMANDS = {"list": list_figures, "check": check_figures, "report": write_report, "readme": renew_readme}
 
 
 def main(words: Sequence[str] | None = None) -> int:

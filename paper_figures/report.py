@@ -1,4 +1,4 @@
-"""One page with everything: figures, verdicts, sources, and where each number comes from.
+"""One page with everything: figures, verdicts, sources, and where each number comes from; and the README's table.
 
 The page is drawn from the stored results at the moment it is written, so it cannot show a picture of other results
 than those in its tables. It holds its pictures and its style, asks the network for nothing, follows the reader's
@@ -8,18 +8,19 @@ light or dark setting, and can be mailed or printed.
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from experiments.catalogue import EXPERIMENTS
+from experiments.record import Mistake
 from paper_figures import store
 from paper_figures.catalogue import FIGURES
 from paper_figures.record import Figure, Inputs
 
-__all__ = ["measured_text", "page", "predicted_text"]
+__all__ = ["measured_text", "page", "predicted_text", "readme"]
 
 REM_PER_INCH = 7.0
 """One scale for all pictures, so that their text is of one size; a picture over both columns fills the page."""
@@ -30,6 +31,8 @@ MEANING = {
     "recalled": "from memory of the source, not read again",
 }
 """What the three words of ``theory.claim.Source.known`` mean to a reader."""
+
+_OPEN, _CLOSE = "<!-- claims -->", "<!-- /claims -->"
 
 
 def page(folder: Path) -> str:
@@ -58,6 +61,44 @@ def page(folder: Path) -> str:
     return environment.get_template("report.html.jinja").render(
         figures=figures, claims=claims, results=results, meaning=MEANING, summary=_summary(claims)
     )
+
+
+def readme(text: str, rows: Iterable[Mapping[str, Any]]) -> str:
+    """A README with its table of claims renewed.
+
+    Args:
+        text: of the README; the table stands between the comments ``<!-- claims -->`` and ``<!-- /claims -->``.
+        rows: of ``claims.json``.
+
+    Raises:
+        Mistake: the comments are not there, once each and in this order.
+
+    Example:
+        >>> print(readme("before <!-- claims --> stale <!-- /claims --> after", []))
+        before <!-- claims -->
+        | Claim | Predicted | Measured | Verdict | Known | Figure |
+        |---|---|---|---|---|---|
+        <!-- /claims --> after
+    """
+    parts = re.split(r"<!-- /?claims -->", text)
+    if len(parts) != 3 or text.index(_OPEN) > text.index(_CLOSE):
+        raise Mistake(f"the README has no place for the table; put {_OPEN} and {_CLOSE} around it, once")
+    lines = ["", "| Claim | Predicted | Measured | Verdict | Known | Figure |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        cells = (
+            f"{row['statement']} <br> `{row['name']}`",
+            predicted_text(row),
+            measured_text(row),
+            f"{row['verdict']} / {row['violate']}",
+            row["known"],
+            ", ".join(f"[{f.name}](paper_figures/gallery/{f.name}.png)" for f in _figures_of(row["name"])),
+        )
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return f"{parts[0]}{_OPEN}" + "\n".join(lines) + f"\n{_CLOSE}{parts[2]}"
+
+
+def _figures_of(claim: str) -> list[Figure]:
+    return [figure for figure in FIGURES.values() if claim in figure.claims]
 
 
 def _summary(claims: list[dict[str, Any]]) -> str:

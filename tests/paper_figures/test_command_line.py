@@ -61,7 +61,7 @@ def test_list(capsys):
     [
         ([], "nothing was asked for"),
         (["generalization_gap"], "did you mean generalisation_gap?"),
-        (["xyz"], "type one of: all, list, check, report"),
+        (["xyz"], "type one of: all, list, check, report, readme"),
         (["all", ONE], f"all got also {ONE}; type all alone"),
         ([ONE, "report"], "report stands among names of figures"),
     ],
