@@ -3,6 +3,8 @@
 Reads ``accuracy`` and ``equivariance_error``, each over (model, n, trial).
 """
 
+import json
+
 from matplotlib.figure import Figure as Picture
 from matplotlib.ticker import PercentFormatter
 
@@ -18,6 +20,8 @@ MODELS = {
     "equivariant_mlp": ("equivariant", style.COLOURS["equivariant"], "o"),
 }
 """Model of the experiment -> its name in the picture, colour and marker."""
+POSES = {"upright": "upright training images $n$", "random": "training images in random poses $n$"}
+"""Setting ``poses`` of the experiment -> the label of the horizontal axes."""
 
 
 def draw(inputs: Inputs) -> Picture:
@@ -33,7 +37,7 @@ def draw(inputs: Inputs) -> Picture:
             style.measured(ax, data.n, mean, low, high, colour, marker=marker)
             ends.append((mean[-1], label, colour))
         ax.set_xscale("log")
-        ax.set_xlabel("training images $n$")
+        ax.set_xlabel(POSES[json.loads(data.attrs["config"])["poses"]])
         style.plain_ticks(ax.xaxis, data.n.values)
         if variable == "accuracy":
             ax.set_ylabel("test accuracy in all eight poses")
@@ -50,10 +54,10 @@ FIGURE = Figure(
     name="digits_sample_complexity",
     title="A model that knows the symmetry needs fewer images",
     caption=(
-        "Digits of 8 x 8 pixels in a random one of the eight poses of the square, and four models of the same number "
-        "of parameters. (a) Accuracy on held-out images in all eight poses. (b) Largest change of a logit when the "
-        "image is turned or mirrored, relative to the size of the logits: rounding error where the symmetry is built "
-        "in, of order one where it is learned."
+        "Handwritten digits of 8 x 8 pixels and four models of the same number of parameters, each trained on images "
+        "in one pose and tested in all eight poses of the square. (a) Accuracy on held-out images. (b) Largest change "
+        "of a logit when the image is turned or mirrored, relative to the size of the logits: rounding error where "
+        "the symmetry is built in, of order one where it is not."
     ),
     draw=draw,
     experiments=("digits_sample_complexity",),
