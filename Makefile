@@ -5,6 +5,8 @@ SMOKE   := paper_figures/out
 PAPER   := experiments/results
 FIGURES := $(BIN)/python -m paper_figures
 WORKERS ?= 2
+# numpy's matrices here are small and many: threads inside one product cost more than they give, on busy cores tenfold.
+export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test lint figures gallery paper bench docs wheel clean
