@@ -44,6 +44,10 @@ def _finite(
     name = f"{spec[0]}({', '.join(map(str, spec[1:]))})"
     n_axes = len(shape)
 
+    def distance(g: Element, h: Element) -> jax.Array:
+        g, h = jnp.broadcast_arrays(g, h)
+        return jnp.any(g != h, axis=tuple(range(-n_axes, 0))).astype(float)
+
     def all_elements(dtype: Any = float) -> Element:
         if order > _MAX_ELEMENTS:
             raise ValueError(f"{name} has {order} elements, more than the {_MAX_ELEMENTS} that are listed; use sample")
@@ -58,14 +62,12 @@ def _finite(
             compact=True,
             shape=shape,
             identity=lambda dtype=float: jnp.asarray(identity, jnp.int32),
-            compose=compose,
+            compose=lambda g, h: compose(*jnp.broadcast_arrays(g, h)),
             inverse=inverse,
             exp=lambda x: jnp.broadcast_to(jnp.asarray(identity, jnp.int32), x.shape[:-1] + shape),
             log=lambda g: jnp.zeros((*g.shape[: g.ndim - n_axes], 0)),
             sample=lambda key, shape=(), dtype=float: sample(key, tuple(shape)),
-            distance=lambda g, h: (
-                jnp.any(g != h, axis=tuple(range(-n_axes, 0))).astype(float) if n_axes else (g != h).astype(float)
-            ),
+            distance=distance,
             elements=all_elements,
             index=index,
             generators=lambda dtype=float: jnp.asarray(generators, jnp.int32).reshape(-1, *shape),
@@ -160,7 +162,6 @@ def symmetric(n: int) -> Group:
     swap[:2] = swap[:2][::-1]
 
     def compose(g: Element, h: Element) -> Element:
-        g, h = jnp.broadcast_arrays(g, h)
         return jnp.take_along_axis(g, h, axis=-1)
 
     def index(g: Element) -> jax.Array:

@@ -35,12 +35,14 @@ def _transpose(g: Float[Array, "... n n"]) -> Float[Array, "... n n"]:
 
 
 def _chordal(g: Float[Array, "... n n"], h: Float[Array, "... n n"]) -> Float[Array, "..."]:
-    return numerics.norm((g - h).reshape(*jnp.broadcast_shapes(g.shape, h.shape)[:-2], -1))
+    g, h = jnp.broadcast_arrays(g, h)
+    return numerics.norm((g - h).reshape(*g.shape[:-2], -1))
 
 
 def _polished(g: Float[Array, "... n n"]) -> Float[Array, "... n n"]:
     """One Newton step towards the nearest orthogonal matrix, ``g (3 - g^T g) / 2``; takes away what rounding left."""
-    return g + g @ (jnp.eye(g.shape[-1], dtype=g.dtype) - _transpose(g) @ g) / 2
+    eye = jnp.broadcast_to(jnp.eye(g.shape[-1], dtype=g.dtype), g.shape)
+    return g + g @ (eye - _transpose(g) @ g) / 2
 
 
 def _rotation_exp(n: int, x: Float[Array, "... d"]) -> Float[Array, "... n n"]:
