@@ -137,6 +137,8 @@ def _claim(row: Mapping[str, Any]) -> dict[str, Any]:
         "figures": figures,
         "predicted_text": predicted_text(row),
         "measured_text": measured_text(row),
+        "sentence": row["sentence"].replace("+-", "±"),
+        "violate_sentence": row["violate_sentence"].replace("+-", "±"),
         "source_text": row["source"].removesuffix(f"({row['known']})").strip(),
     }
 
