@@ -50,13 +50,15 @@ def fit(
     """
     optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, n_steps))
 
-    def step(state: tuple[Any, Any], key: jax.Array) -> tuple[tuple[Any, Any], None]:
+    def step(state: tuple[Any, Any], numbers: jax.Array) -> tuple[tuple[Any, Any], None]:
         params, moments = state
-        draw, inner = jax.random.split(key)
+        draw, inner = jax.random.split(jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(key)))
         indices = jax.random.randint(draw, (batch_size,), 0, n)
         gradient = jax.grad(loss)(params, inner, indices)
         with jax.numpy_dtype_promotion("standard"):  # optax multiplies floats by its integer step count
             updates, moments = optimizer.update(gradient, moments, params)
         return (optax.apply_updates(params, updates), moments), None
 
-    return jax.lax.scan(step, (params, optimizer.init(params)), jax.random.split(key, n_steps))[0][0]
+    # As plain numbers: jax's check of key reuse takes the keys of a scan under two vmaps for used ones.
+    keys = jax.random.key_data(jax.random.split(key, n_steps))
+    return jax.lax.scan(step, (params, optimizer.init(params)), keys)[0][0]

@@ -1,0 +1,115 @@
+"""Small configs of every experiment, an experiment made up for the engine, and the means to run both."""
+
+import dataclasses
+import signal
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+
+from experiments import sweep
+from experiments.catalogue import EXPERIMENTS
+from experiments.record import Experiment, whole
+
+SMALL = {
+    "generalisation_gap": {"dims": (3, 5), "sizes": (2, 5, 9), "n_max": 12, "trials": 6, "stride": 1},
+    "digits_sample_complexity": {
+        "models": ("mlp", "mlp_averaged", "equivariant_mlp"),
+        "sizes": (20, 50),
+        "trials": 2,
+        "copies": 2,
+        "depth": 1,
+        "steps": 5,
+        "learning_rates": (0.03,),
+    },
+}
+"""Settings with which a whole sweep takes seconds; every experiment needs a row."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Small:
+    """An experiment, a small config of it, and what a sweep of that config gave."""
+
+    experiment: Experiment
+    config: object
+    result: xr.Dataset
+
+
+@pytest.fixture(scope="session")
+def small_of(tmp_path_factory):
+    """``small_of(name)``: each experiment is run once, when it is first asked for."""
+    done = {}
+
+    def small(name):
+        if name not in done:
+            experiment = EXPERIMENTS[name]
+            config = dataclasses.replace(experiment.presets["smoke"], **SMALL[name])
+            done[name] = Small(experiment, config, sweep.run(experiment, config, 0, tmp_path_factory.mktemp(name)))
+        return done[name]
+
+    return small
+
+
+@pytest.fixture(params=list(EXPERIMENTS))
+def small(request, small_of):
+    return small_of(request.param)
+
+
+@dataclasses.dataclass(frozen=True)
+class Toy:
+    colours: tuple[str, ...] = ("red", "green")  # names
+    sizes: tuple[int, ...] = (3, 1, 2)  # numbers, not in order
+    trials: int = 4  # draws
+    scale: float = 1.0  # of the draws
+
+    def __post_init__(self):
+        whole(self, "sizes", "trials")
+
+
+def draw(config, key, point):
+    """``a`` depends on the whole point; ``b`` on the colour alone."""
+    a = config.scale * jax.random.normal(key, (config.trials,))
+    b = [float(len(point["colour"]))]
+    return xr.Dataset(
+        {"a": (("trial",), np.asarray(a)), "b": (("colour",), b)},
+        coords={"trial": np.arange(config.trials), "colour": [point["colour"]]},
+    )
+
+
+@pytest.fixture
+def toy():
+    """An experiment of six cells that takes no time."""
+    return Experiment(
+        name="toy",
+        statement="What does the engine do?",
+        config=Toy,
+        presets={"smoke": Toy(), "paper": Toy(trials=8)},
+        axes=lambda config: {"colour": config.colours, "size": config.sizes},
+        run=draw,
+        claims=(),
+        cost={"smoke": 1, "paper": 1},
+        version=1,
+        precision="float64",
+        tolerance=1e-6,
+    )
+
+
+@pytest.fixture
+def counted(toy):
+    """The toy and a list that grows by every point it computes."""
+    points = []
+
+    def run(config, key, point):
+        points.append(point)
+        return draw(config, key, point)
+
+    return dataclasses.replace(toy, run=run), points
+
+
+@pytest.fixture
+def hears_interrupts():
+    """A child process hears SIGINT although a shell may have started this one in the background, where it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

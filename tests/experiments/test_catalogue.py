@@ -1,0 +1,149 @@
+"""Every row of the catalogue: its record is complete, its cells stand alone, and its numbers come from the seed."""
+
+import dataclasses
+import inspect
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from experiments import store, sweep
+from experiments.catalogue import EXPERIMENTS
+from theory.catalogue import CLAIMS
+
+ROWS = pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
+
+
+def cells(experiment, config, seed, points):
+    return [sweep.cell(experiment, config, seed, point) for point in points]
+
+
+@ROWS
+def test_is_complete(experiment):
+    module = sys.modules[experiment.run.__module__]
+    assert EXPERIMENTS[experiment.name] is experiment
+    assert module.__name__ == f"experiments.{experiment.name}"
+    assert experiment.statement.endswith("?")
+    assert experiment.presets.keys() == experiment.cost.keys() == {"smoke", "paper"}
+    assert all(type(preset) is experiment.config for preset in experiment.presets.values())
+    assert 0 < experiment.cost["smoke"] <= 40
+    assert type(experiment.version) is int
+    assert experiment.version >= 1
+    assert experiment.precision in ("float32", "float64")
+    assert 0 < experiment.tolerance < 1
+
+
+@ROWS
+def test_config_is_flat_frozen_and_explained(experiment):
+    fields = dataclasses.fields(experiment.config)
+    source = inspect.getsource(experiment.config)
+    for field in fields:
+        assert re.search(rf"^    {field.name}: [^#\n]+  # \w.*$", source, re.MULTILINE), f"{field.name} has no comment"
+        assert not dataclasses.is_dataclass(field.type)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(experiment.presets["smoke"], fields[0].name, None)
+
+
+@ROWS
+def test_claims_exist(experiment):
+    assert set(experiment.claims) <= CLAIMS.keys()
+    assert {name for name, claim in CLAIMS.items() if claim.experiment == experiment.name} <= set(experiment.claims)
+
+
+def test_claims_name_experiments():
+    assert {claim.experiment for claim in CLAIMS.values()} <= {None, *EXPERIMENTS}
+
+
+@ROWS
+@pytest.mark.parametrize("preset", ["smoke", "paper"])
+def test_points(experiment, preset):
+    config = experiment.presets[preset]
+    axes = experiment.axes(config)
+    points = experiment.points(config)
+    assert len(points) == np.prod([len(values) for values in axes.values()])
+    assert len({tuple(point.items()) for point in points}) == len(points)
+    assert set(experiment.paired) <= axes.keys()
+
+
+def test_a_sweep_has_its_axes(small):
+    for axis, values in small.experiment.axes(small.config).items():
+        assert small.result[axis].values.tolist() == list(values)
+    for name, coordinate in small.result.coords.items():
+        assert coordinate.dims == (name,)
+        assert len(np.unique(coordinate)) == coordinate.size
+
+
+def test_values_are_raw(small):
+    """One number for each trial, and trials differ."""
+    measured = [array for array in small.result.data_vars.values() if "trial" in array.dims]
+    assert measured
+    assert small.result.sizes["trial"] == small.config.trials
+    assert any((array.std("trial") > 0).any() for array in measured)
+    dtype = np.dtype(small.experiment.precision)
+    assert all(array.dtype == dtype for array in measured)
+    assert not any(array.isnull().any() for array in small.result.data_vars.values())
+
+
+def test_arrays_are_explained(small):
+    text = sys.modules[small.experiment.run.__module__].__doc__
+    assert all(f"``{name}``" in text for name in small.result.data_vars)
+
+
+def test_a_cell_alone_has_the_bits_of_the_sweep(small):
+    for point in small.experiment.points(small.config)[::-2]:
+        alone = sweep.cell(small.experiment, small.config, 0, point)
+        swept = small.result.sel({axis: [value] for axis, value in point.items()})
+        assert store.result_hash(alone) == store.result_hash(swept)
+
+
+def test_a_larger_sweep_keeps_its_old_points(small):
+    """One more value on the axis of sample sizes, in front of the others."""
+    experiment, config = small.experiment, small.config
+    larger = dataclasses.replace(config, sizes=(7, *config.sizes))
+    point = experiment.points(config)[-1]
+    cell = sweep.cell(experiment, larger, 0, point)
+    n = {} if "n" in point else {"n": list(config.sizes)}
+    old = small.result.sel({axis: [value] for axis, value in point.items()})
+    assert store.result_hash(cell.sel(n)) == store.result_hash(old)
+
+
+def test_the_seed_changes_the_numbers(small):
+    point = small.experiment.points(small.config)[0]
+    cells = [sweep.cell(small.experiment, small.config, seed, point) for seed in (0, 1, 1)]
+    hashes = [store.result_hash(cell) for cell in cells]
+    assert hashes[0] != hashes[1] == hashes[2]
+
+
+def test_the_callers_precision_does_not_matter(small):
+    import jax
+
+    point = small.experiment.points(small.config)[0]
+    found = []
+    for x64 in (False, True):
+        with jax.enable_x64(x64), jax.default_matmul_precision("bfloat16" if x64 else "highest"):
+            found.append(store.result_hash(sweep.cell(small.experiment, small.config, 0, point)))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "sentence"),
+    [
+        ("generalisation_gap", {"dims": ()}, "dims needs one or more values"),
+        ("generalisation_gap", {"dims": (3, 3)}, "none of them twice, got (3, 3)"),
+        ("generalisation_gap", {"sizes": (0, 3)}, "sizes has to be made of whole numbers of at least 1, got (0, 3)"),
+        ("generalisation_gap", {"sizes": (2, 31)}, "sizes has to stay within the n_max = 30 samples of a trial"),
+        ("generalisation_gap", {"trials": 2.0}, "trials has to be made of whole numbers"),
+        ("generalisation_gap", {"trials": True}, "trials has to be made of whole numbers"),
+        ("generalisation_gap", {"sigma_x": float("nan")}, "sigma_x has to be finite and above zero, got nan"),
+        ("generalisation_gap", {"sigma_xi": 0.0}, "sigma_xi has to be finite and above zero, got 0.0"),
+        ("digits_sample_complexity", {"sizes": (20, 1001)}, "sizes has to stay within the 1000 training images"),
+        ("digits_sample_complexity", {"models": ("mlp", "mpl")}, "models has to be made of mlp, mlp_augmented"),
+        ("digits_sample_complexity", {"models": ()}, "models has to be made of"),
+        ("digits_sample_complexity", {"poses": "sideways"}, "poses has to be one of upright, random, got sideways"),
+        ("digits_sample_complexity", {"learning_rates": (0.1, -0.1)}, "learning_rates has to be finite and above zero"),
+    ],
+)
+def test_bad_settings_are_refused_in_words(name, settings, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        dataclasses.replace(EXPERIMENTS[name].presets["smoke"], **settings)
