@@ -15,9 +15,10 @@ import matplotlib.figure
 import numpy as np
 import xarray as xr
 
+from experiments.record import Mistake
 from theory.claim import Evidence
 
-__all__ = ["Figure", "Inputs"]
+__all__ = ["Figure", "Inputs", "Unmeasured"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,22 +41,41 @@ class Inputs:
         return hashlib.sha256(json.dumps([arrays, rows], sort_keys=True).encode()).hexdigest()
 
     def evidence(self, claim: str) -> Evidence:
-        """What was measured for a claim."""
-        return _evidence(self.claims[claim]["evidence"])
+        """What was measured for a claim.
+
+        Raises:
+            Unmeasured: nothing was.
+        """
+        return self._evidence(claim, "evidence")
 
     def violation(self, claim: str) -> Evidence:
-        """What was measured with one assumption of the claim dropped."""
-        return _evidence(self.claims[claim]["violation"])
+        """What was measured with one assumption of the claim dropped.
+
+        Raises:
+            Unmeasured: nothing was.
+        """
+        return self._evidence(claim, "violation")
 
     def predicted(self, claim: str) -> np.ndarray:
         """What the claim's formula says about the same points."""
-        return np.asarray(self.claims[claim]["evidence"]["predicted"], np.float64)
+        return np.asarray(self._stored(claim, "evidence")["predicted"], np.float64)
+
+    def _evidence(self, claim: str, field: str) -> Evidence:
+        stored = self._stored(claim, field)
+        names = ("axis", "points", "values", "series", "standard_error", "trials")
+        axis, points, values, series, error, trials = (stored[name] for name in names)
+        return Evidence(axis, points, values, tuple(series), error, trials)
+
+    def _stored(self, claim: str, field: str) -> Mapping[str, Any]:
+        row = self.claims[claim]
+        if row[field] is None:
+            why = row["sentence" if field == "evidence" else "violate_sentence"]
+            raise Unmeasured(f"{claim} has no {field} to draw: {why}")
+        return row[field]
 
 
-def _evidence(row: Mapping[str, Any]) -> Evidence:
-    return Evidence(
-        row["axis"], row["points"], row["values"], tuple(row["series"]), row["standard_error"], row["trials"]
-    )
+class Unmeasured(Mistake):
+    """A claim that was judged without numbers, because its measurement failed."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from experiments.catalogue import EXPERIMENTS
 from experiments.record import Mistake
 from paper_figures import store
 from paper_figures.catalogue import FIGURES
-from paper_figures.record import Figure, Inputs
+from paper_figures.record import Figure, Inputs, Unmeasured
 
 __all__ = ["measured_text", "page", "predicted_text", "readme"]
 
@@ -113,7 +113,11 @@ def _summary(claims: list[dict[str, Any]]) -> str:
 
 
 def _figure(figure: Figure, inputs: Inputs) -> dict[str, Any]:
-    picture = store.encode(figure, inputs, "svg")
+    problem = None
+    try:
+        picture = store.encode(figure, inputs, "svg")
+    except Unmeasured as error:
+        picture, problem = b'<svg width="0pt">', str(error)
     points = float(re.search(rb'<svg[^>]* width="([0-9.]+)pt"', picture)[1])
     return {
         "name": figure.name,
@@ -124,6 +128,7 @@ def _figure(figure: Figure, inputs: Inputs) -> dict[str, Any]:
         "claims": figure.claims,
         "experiments": figure.experiments,
         "figure_of_paper": figure.figure_of_paper,
+        "problem": problem,
     }
 
 

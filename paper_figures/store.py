@@ -11,7 +11,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,14 @@ PAPER = Path("experiments/results")
 """Where the committed results of the paper presets are."""
 
 State = Literal["current", "stale", "missing"]
+
+_ROW = {
+    *("name", "kind", "verdict", "violate", "known", "predicted", "measured", "seconds", "statement", "formula"),
+    *("source", "dropped", "sentence", "violate_sentence", "interval", "evidence", "violation"),
+}
+_EVIDENCE = {"axis", "points", "series", "values", "standard_error", "trials", "predicted"}
+_PROVENANCE = {"git_commit", "git_dirty", "versions", "device", "precision", "xla_flags", "time"}
+"""What ``theory`` writes, and figures and page read."""
 
 _STAMP = re.compile(rb"results-sha256:([0-9a-f]{64})")
 
@@ -79,9 +87,22 @@ def read_claims(folder: Path) -> dict[str, Any]:
         raise Mistake(f"{path} does not exist; make it with: {_judging(folder)}")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {"provenance": dict(content["provenance"]), "claims": {row["name"]: row for row in content["claims"]}}
+        claims = {row["name"]: row for row in content["claims"]}
+        for row in claims.values():
+            _lacks_nothing(row, _ROW)
+            for evidence in (row["evidence"], row["violation"]):
+                _lacks_nothing(_EVIDENCE if evidence is None else evidence, _EVIDENCE)
+        provenance = dict(content["provenance"])
+        _lacks_nothing(provenance, _PROVENANCE)
+        return {"provenance": provenance, "claims": claims}
     except (ValueError, KeyError, TypeError) as error:
         raise Mistake(f"{path} is damaged or not a list of claims; make it again with: {_judging(folder)}") from error
+
+
+def _lacks_nothing(row: Any, fields: Collection[str]) -> None:
+    missing = set(fields) - set(row)
+    if missing:
+        raise KeyError(min(missing))
 
 
 def _judging(folder: Path) -> str:

@@ -119,6 +119,44 @@ def test_damaged_claims(content, own_results, tmp_path, capsys):
     assert "claims.json is damaged" in told(capsys)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content["claims"][3].pop("sentence"),
+        lambda content: content["claims"][3]["evidence"].pop("values"),
+        lambda content: content["claims"][3].update(violation=[1, 2]),
+        lambda content: content["provenance"].pop("device"),
+    ],
+)
+@pytest.mark.parametrize("word", [ONE, "report"])
+def test_claims_that_lack_a_field(word, damage, own_results, tmp_path, capsys):
+    path = own_results / "claims.json"
+    content = json.loads(path.read_text())
+    damage(content)
+    path.write_text(json.dumps(content))
+    assert main([word, "--results", str(own_results), "--out", str(tmp_path / "out")]) == 2
+    assert "claims.json is damaged" in told(capsys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_claim_without_numbers(own_results, tmp_path, capsys):
+    """Its figure cannot be drawn; the page says so in its place and shows the rest."""
+    path = own_results / "claims.json"
+    content = json.loads(path.read_text())
+    for row in content["claims"]:
+        if row["name"] == "invariant_gain":
+            row |= {"evidence": None, "verdict": "fails", "sentence": "measure raised ValueError: no"}
+    path.write_text(json.dumps(content))
+    arguments = ["--results", str(own_results), "--out", str(tmp_path / "out")]
+    assert main(["invariant_counts", *arguments]) == 2
+    assert "invariant_gain has no evidence to draw: measure raised ValueError: no" in told(capsys)
+    assert not (tmp_path / "out").exists()
+    assert main(["report", *arguments]) == 0
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "not drawn: invariant_gain has no evidence to draw" in page
+    assert page.count("<img") == len(FIGURES) - 1
+
+
 def test_claims_that_lack_one(own_results, tmp_path, capsys):
     path = own_results / "claims.json"
     content = json.loads(path.read_text())
