@@ -52,7 +52,7 @@ def draw(inputs: Inputs) -> Picture:
 
 FIGURE = Figure(
     name="digits_sample_complexity",
-    title="A model that knows the symmetry needs fewer images",
+    title="A model that knows the symmetry reads digits in any pose",
     caption=(
         "Handwritten digits of 8 x 8 pixels and four models of the same number of parameters, each trained on images "
         "in one pose and tested in all eight poses of the square. (a) Accuracy on held-out images. (b) Largest change "
