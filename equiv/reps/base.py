@@ -20,6 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.linalg
 from jaxtyping import Array, Shaped
 
 from equiv import numerics
@@ -484,6 +485,10 @@ def algebra(rep: Rep) -> np.ndarray:
     Returns:
         (group.dim, dim, dim).
 
+    Raises:
+        ValueError: the action is not the exponential of its derivative, for instance because it goes through Euler
+            angles, which have none at the identity.
+
     Example:
         >>> from equiv.groups import so
         >>> algebra(standard(so(2))).round(6).tolist()
@@ -491,6 +496,15 @@ def algebra(rep: Rep) -> np.ndarray:
     """
     if rep.group.dim == 0:
         return np.zeros((0, rep.dim, rep.dim))
+    x = np.cos(1.0 + np.arange(rep.group.dim)) / rep.group.dim**0.5
     with numerics.constants():
-        tangent = jax.jacfwd(lambda x: rep.matrix(rep.group.exp(x)))(jnp.zeros(rep.group.dim))
-        return np.moveaxis(np.asarray(tangent), -1, 0)
+        rho = jax.jit(lambda x: rep.matrix(rep.group.exp(x)))
+        tangent, value = jax.jacfwd(rho)(jnp.zeros(rep.group.dim)), np.asarray(rho(jnp.asarray(x)))
+    slopes = np.moveaxis(np.asarray(tangent), -1, 0)
+    expected = scipy.linalg.expm(np.einsum("k,kij->ij", x, np.nan_to_num(slopes)))
+    if not np.abs(value - expected).max() <= 1e-6 * np.abs(expected).max():
+        raise ValueError(
+            f"{rep} of {rep.group} is not the exponential of its derivative at the identity: "
+            f"write the action so that jax can differentiate it there, or check that it is a representation"
+        )
+    return slopes

@@ -1,4 +1,4 @@
-"""Groups against independent constructions: permutations in numpy, scipy's exponential and rotations, moments of Haar."""
+"""Groups against independent constructions: permutations in numpy, mpmath's exponential, scipy's rotations, moments."""
 
 import dataclasses
 import functools
