@@ -109,7 +109,7 @@ def counted(toy):
 
 @pytest.fixture
 def hears_interrupts():
-    """A child process hears SIGINT although a shell may have started this one in the background, where it is ignored."""
+    """Child processes hear SIGINT, also where a shell started this one in the background and it ignores it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
