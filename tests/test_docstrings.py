@@ -56,6 +56,8 @@ def words(text):
     return [re.findall(r"(?<![\w.])[a-zA-Z_]+", line)[:2] for line in text.splitlines()]
 
 
+# beartype, which only the tests switch on, picks the entry of a list that it checks with `random`.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 @pytest.mark.parametrize("page", [page for page, text in PAGES.items() if "```python" in text])
 def test_pages(page, jax_as_it_comes):
     """The python blocks of a page run one after the other, its tests too; the text after a block is what it prints."""
