@@ -123,6 +123,13 @@ def test_versions_agree():
     assert "Apache License" in (ROOT / "LICENSE").read_text()[:300]
 
 
+def test_links_of_the_readme_lead_somewhere():
+    links = re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+    assert len(links) > 20
+    for link in links:
+        assert (ROOT / link).exists(), link
+
+
 def targets():
     return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
