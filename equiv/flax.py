@@ -104,14 +104,16 @@ def from_linen(module: linen.Module, rep_in: Rep, rep_out: Rep) -> Layer:
     if rep_in.group != rep_out.group:
         raise ValueError(f"from_linen needs two representations of one group, got {rep_in.group} and {rep_out.group}")
     name = f"{type(module).__name__}({rep_in} -> {rep_out})"
-    out = jax.eval_shape(lambda k: module.init_with_output(k, jnp.zeros(rep_in.dim))[0], jax.random.key(0))
+    with jax.numpy_dtype_promotion("standard"):
+        out = jax.eval_shape(lambda k: module.init_with_output(k, jnp.zeros(rep_in.dim))[0], jax.random.key(0))
     if out.shape != (rep_out.dim,):
         raise ValueError(
             f"{name}: the module gives {out.shape} for one input, but {rep_out} has dimension {rep_out.dim}"
         )
 
     def init(key: jax.Array, dtype: Any = float) -> Params:
-        variables = module.init(key, jnp.zeros(rep_in.dim, dtype))
+        with jax.numpy_dtype_promotion("standard"):  # Flax draws in float32 unless it is told otherwise
+            variables = module.init(key, jnp.zeros(rep_in.dim, dtype))
         return jax.tree.map(
             lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, variables
         )

@@ -131,7 +131,8 @@ def edge_elements(group: Group) -> tuple[list[str], Element]:
             names += [turned, *(f"generator {k} after {turned}" for k in range(n_steps))]
     names.append(f"product of {length}")
     if group.order is not None and group.order <= _SMALL:
-        names += [f"element {k}" for k in range(group.order)]
+        listed = jax.tree.leaves(jax.eval_shape(group.elements))[0].shape[0]
+        names += [f"element {k}" for k in range(listed)]
     with numerics.float64():
         return names, jax.tree.map(np.asarray, _edges(group))
 
@@ -463,7 +464,8 @@ def measure_equivariance(
     scale = np.maximum(np.sqrt(square), rms)
     units = error / (eps * scale)
     rows = np.argsort(-units)[:size]
-    worst = rows[0]
+    ranked = rows.tolist()
+    worst = ranked[0]
     best = report(worst, error=float(error[worst]), scale=float(scale[worst]), eps_units=float(units[worst]))
     start, x = pairs.take(rows)
     a = np.zeros((size, rep_in.group.dim))
@@ -475,11 +477,11 @@ def measure_equivariance(
         scale = np.maximum(np.sqrt(np.asarray(s)), rms)
         units = np.where(np.isfinite(e), np.asarray(e) / (eps * scale), math.inf)
         at = int(np.argmax(units))
-        found = {"worst": (_take(g, at), x[at]), "where": f"climb from {pairs.name(rows[at])}"}
+        found = {"worst": (_take(g, at), x[at]), "where": f"climb from {pairs.name(ranked[at])}"}
         if math.isinf(units[at]):
-            return report(rows[at], **found, problem="NaN or infinity in the output along a climb")
+            return report(ranked[at], **found, problem="NaN or infinity in the output along a climb")
         if units[at] > best.eps_units:
-            best = report(rows[at], **found, error=float(e[at]), scale=float(scale[at]), eps_units=float(units[at]))
+            best = report(ranked[at], **found, error=float(e[at]), scale=float(scale[at]), eps_units=float(units[at]))
     return best
 
 
