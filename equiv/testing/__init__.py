@@ -1,5 +1,4 @@
-"""Tools to test *your* models with: Hypothesis strategies, broken twins, the catalogue of rows, and a pytest plugin."""
+"""Tools to test *your* models with: Hypothesis strategies, broken twins, the catalogue of rows, and a pytest plugin.
 
-from equiv.testing import catalogue, strategies, twins
-
-__all__ = ["catalogue", "strategies", "twins"]
+The four are modules of their own, because pytest loads the plugin in every run and it must not bring JAX along.
+"""
