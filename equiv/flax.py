@@ -8,7 +8,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import linen, nnx
+
+try:
+    from flax import linen, nnx
+except ImportError as missing:
+    raise ImportError("equiv.flax needs Flax, which is not installed: pip install 'equiv[flax]'") from missing
 
 from equiv.groups.base import intern
 from equiv.layers import Layer, Params
@@ -118,4 +122,9 @@ def from_linen(module: linen.Module, rep_in: Rep, rep_out: Rep) -> Layer:
             lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, variables
         )
 
-    return intern(Layer(("linen", module, rep_in, rep_out), name, rep_in, rep_out, init, module.apply))
+    try:
+        hash(module)
+        described = module
+    except TypeError:  # linen.Sequential holds a list
+        described = id(module)  # the layer keeps the module alive, so no other one gets this number
+    return intern(Layer(("linen", described, rep_in, rep_out), name, rep_in, rep_out, init, module.apply))

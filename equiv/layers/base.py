@@ -70,6 +70,13 @@ class Layer:
         return self.name
 
 
+def _one_each(what: str, layers: tuple[Layer, ...], params: Params) -> Params:
+    if not isinstance(params, tuple | list) or len(params) != len(layers):
+        given = f"{len(params)}" if isinstance(params, tuple | list) else f"a {type(params).__name__}"
+        raise ValueError(f"{what} takes a tuple with the parameters of its {len(layers)} layers, got {given}")
+    return params
+
+
 def serial(*layers: Layer) -> Layer:
     """One layer after the other; the parameters are a tuple, one entry per layer.
 
@@ -102,7 +109,7 @@ def serial(*layers: Layer) -> Layer:
         return tuple(layer.init(k, dtype) for layer, k in zip(layers, jax.random.split(key, len(layers))))
 
     def apply(params: Params, x: jax.Array) -> jax.Array:
-        for layer, p in zip(layers, params):
+        for layer, p in zip(layers, _one_each(name, layers, params)):
             x = layer.apply(p, x)
         return x
 
@@ -166,9 +173,8 @@ def parallel(*layers: Layer) -> Layer:
         return tuple(layer.init(k, dtype) for layer, k in zip(layers, jax.random.split(key, len(layers))))
 
     def apply(params: Params, x: jax.Array) -> jax.Array:
-        parts = jnp.split(x, ends, axis=-1)
-        return jnp.concatenate([layer.apply(p, part) for layer, p, part in zip(layers, params, parts)], axis=-1)
+        rows = zip(layers, _one_each(name, layers, params), jnp.split(x, ends, axis=-1))
+        return jnp.concatenate([layer.apply(p, part) for layer, p, part in rows], axis=-1)
 
-    return intern(
-        Layer(("parallel", *layers), f"parallel({', '.join(map(str, layers))})", rep_in, rep_out, init, apply)
-    )
+    name = f"parallel({', '.join(map(str, layers))})"
+    return intern(Layer(("parallel", *layers), name, rep_in, rep_out, init, apply))
