@@ -8,6 +8,9 @@ checked by beartype, which is why the import hook stands before anything that im
 import os
 from pathlib import Path
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA's remarks on programs read from the cache drown the report
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the workers have one core each
+
 import hypothesis
 import jax
 from jaxtyping import install_import_hook

@@ -110,7 +110,7 @@ class Rep:
         Example:
             >>> from equiv.groups import dihedral
             >>> standard(dihedral(4)).matrix(jnp.array(4)).tolist()
-            [[1.0, -0.0], [0.0, -1.0]]
+            [[1.0, 0.0], [0.0, -1.0]]
         """
         return _matrices(self, jax.tree.map(jnp.asarray, g), floating(g, dtype))
 

@@ -384,7 +384,7 @@ def average(rep: Rep, dtype: Any = float) -> Float[Array, "dim dim"]:
     Example:
         >>> from equiv.groups import cyclic
         >>> from equiv.reps import regular
-        >>> average(regular(cyclic(2))).tolist()
+        >>> average(regular(cyclic(2))).round(6).tolist()
         [[0.5, 0.5], [0.5, 0.5]]
 
     Reference:
