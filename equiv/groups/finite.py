@@ -150,7 +150,8 @@ def symmetric(n: int) -> Group:
         n: number of permuted points, at least 1.
 
     Raises:
-        ValueError: ``n`` is not a whole number of at least 1; ``elements()`` of a group of more than 50,000.
+        ValueError: ``n`` is not a whole number of at least 1; ``elements()`` of a group of more than 50,000;
+            ``index`` of more than 12 points.
 
     Example:
         >>> s = symmetric(3)
@@ -166,6 +167,8 @@ def symmetric(n: int) -> Group:
 
     def index(g: Element) -> jax.Array:
         """The rank in lexicographic order: digit i counts the later images that are smaller than image i."""
+        if n > 12:  # 13! does not fit an int32
+            raise ValueError(f"symmetric({n}) has {math.factorial(n)} elements, more than can be numbered; use sample")
         later_and_smaller = (g[..., None, :] < g[..., :, None]) & jnp.broadcast_to(
             np.triu(np.ones((n, n), bool), 1), (*g.shape, n)
         )

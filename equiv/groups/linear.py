@@ -236,7 +236,10 @@ def _closure(generators: np.ndarray, most: int) -> np.ndarray | None:
 
 def _stack(matrices: Any, what: str) -> np.ndarray:
     """A list of square matrices of one size as (k, n, n) float64, or a ValueError that says what is wrong with it."""
-    listed = [np.asarray(m, np.float64) for m in matrices]
+    listed = [np.asarray(m) for m in matrices]
+    if not all(m.dtype.kind in "fiu" for m in listed):
+        raise ValueError(f"{what} generators have to be matrices of real numbers, got {[str(m.dtype) for m in listed]}")
+    listed = [m.astype(np.float64) for m in listed]
     shapes = [m.shape for m in listed]
     if any(len(s) != 2 or s[0] != s[1] for s in shapes) or len(set(shapes)) > 1:
         raise ValueError(f"{what} generators have to be square matrices of one size, got shapes {shapes}")

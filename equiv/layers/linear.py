@@ -7,6 +7,7 @@ comes out: with ``E x x^T = 1``, a summand of W that receives ``k`` orthonormal 
 """
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -18,6 +19,13 @@ from equiv.layers.base import Layer, Params
 from equiv.reps import Rep, intertwiners, trivial
 
 __all__ = ["bias", "linear"]
+
+
+def _entry(layer: str, params: Params, key: str, dtype: Any) -> jax.Array:
+    if not isinstance(params, Mapping) or key not in params:
+        given = (", ".join(map(str, params)) or "none") if isinstance(params, Mapping) else f"a {type(params).__name__}"
+        raise ValueError(f"{layer} takes parameters named {key}, got {given}")
+    return jnp.asarray(params[key], dtype)
 
 
 @functools.cache
@@ -65,9 +73,10 @@ def linear(rep_in: Rep, rep_out: Rep) -> Layer:
         return {"weight": jnp.asarray(deviation, dtype) * jax.random.normal(key, (basis.dim,), dtype)}
 
     def apply(params: Params, x: jax.Array) -> jax.Array:
-        return x @ basis.combine(jnp.asarray(params["weight"], x.dtype)).T
+        return x @ basis.combine(_entry(name, params, "weight", x.dtype)).T
 
-    return intern(Layer(("linear", rep_in, rep_out), f"linear({rep_in} -> {rep_out})", rep_in, rep_out, init, apply))
+    name = f"linear({rep_in} -> {rep_out})"
+    return intern(Layer(("linear", rep_in, rep_out), name, rep_in, rep_out, init, apply))
 
 
 @functools.cache
@@ -99,7 +108,8 @@ def bias(rep: Rep) -> Layer:
         return {"bias": jnp.zeros(basis.dim, dtype)}
 
     def apply(params: Params, x: jax.Array) -> jax.Array:
-        shift = basis.combine(jnp.asarray(params["bias"], x.dtype))[:, 0]
+        shift = basis.combine(_entry(name, params, "bias", x.dtype))[:, 0]
         return x + jnp.broadcast_to(shift, x.shape)
 
-    return intern(Layer(("bias", rep), f"bias({rep})", rep, rep, init, apply))
+    name = f"bias({rep})"
+    return intern(Layer(("bias", rep), name, rep, rep, init, apply))

@@ -1,0 +1,253 @@
+"""What is refused, and how: one table of calls, the exception, and the words that have to be in its one sentence."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen
+
+from equiv.flax import from_linen
+from equiv.groups import (
+    cyclic,
+    dihedral,
+    from_generators,
+    inclusion,
+    o,
+    polyhedral,
+    product,
+    projection,
+    shifts,
+    so,
+    symmetric,
+)
+from equiv.layers import bias, linear, parallel, pointwise, residual, serial
+from equiv.reps import intertwiners, permutation, pixels, regular, representation, restrict, standard, trivial
+
+D4, SO3, O3 = dihedral(4), so(3), o(3)
+V, PLANE, REGULAR = standard(SO3), standard(D4), regular(D4)
+NET = serial(linear(REGULAR, 2 * REGULAR), bias(2 * REGULAR))
+TURN = [[0.0, -1.0], [1.0, 0.0]]
+SHEAR = from_generators(lie=[[[0.0, 1.0], [0.0, 0.0]]], name="shears")
+
+
+def params(layer):
+    return layer.init(jax.random.key(0))
+
+
+def zeros(*shape):
+    return jnp.zeros(shape)
+
+
+CASES = {
+    # groups: sizes
+    "cyclic(0)": (lambda: cyclic(0), ValueError, ["order of a cyclic group", "at least 1", "got 0"]),
+    "cyclic(-3)": (lambda: cyclic(-3), ValueError, ["at least 1", "got -3"]),
+    "dihedral(0)": (lambda: dihedral(0), ValueError, ["rotations of a dihedral group", "at least 1", "got 0"]),
+    "symmetric(0)": (lambda: symmetric(0), ValueError, ["points of a symmetric group", "got 0"]),
+    "so(0)": (lambda: so(0), ValueError, ["dimension of so", "at least 1", "got 0"]),
+    "o(-1)": (lambda: o(-1), ValueError, ["dimension of o", "got -1"]),
+    "so(True)": (lambda: so(True), ValueError, ["whole number", "got True"]),
+    "shifts(())": (lambda: shifts(()), ValueError, ["one or more axes", "got ()"]),
+    "shifts((3, 0))": (lambda: shifts((3, 0)), ValueError, ["length of a grid axis", "got 0"]),
+    "product()": (lambda: product(), ValueError, ["two or more groups", "got 0"]),
+    "product(one)": (lambda: product(SO3), ValueError, ["two or more groups", "got 1"]),
+    "polyhedral('cubic')": (lambda: polyhedral("cubic"), ValueError, ["tetrahedral", "icosahedral", "got 'cubic'"]),
+    # groups: what they cannot do
+    "elements of SO(3)": (lambda: SO3.elements(), ValueError, ["SO(3)", "infinitely many", "use sample"]),
+    "index in O(3)": (lambda: O3.index(jnp.eye(3)), ValueError, ["O(3)", "infinitely many"]),
+    "elements of S_12": (lambda: symmetric(12).elements(), ValueError, ["479001600 elements", "50000", "use sample"]),
+    "index in S_13": (lambda: symmetric(13).index(jnp.arange(13)), ValueError, ["symmetric(13)", "6227020800"]),
+    "elements of a product": (lambda: product(cyclic(2), SO3).elements(), ValueError, ["SO(3)", "infinitely many"]),
+    "index in a product": (
+        lambda: product(SO3, cyclic(2)).index((jnp.eye(3), jnp.array(0))),
+        ValueError,
+        ["SO(3)", "infinitely many"],
+    ),
+    # groups: generators
+    "no generators": (lambda: from_generators(), ValueError, ["lie or discrete", "got sizes []"]),
+    "two sizes": (
+        lambda: from_generators(lie=[np.eye(2)], discrete=[np.eye(3)]),
+        ValueError,
+        ["one size", "got sizes [2, 3]"],
+    ),
+    "not square": (lambda: from_generators(discrete=[[[1.0, 0.0]]]), ValueError, ["square", "got shapes [(1, 2)]"]),
+    "a matrix, no list": (lambda: from_generators(discrete=np.eye(2)), ValueError, ["square", "(2,)"]),
+    "NaN generator": (lambda: from_generators(lie=[[[np.nan]]]), ValueError, ["lie", "finite", "got NaN"]),
+    "singular": (lambda: from_generators(discrete=[np.zeros((2, 2))]), ValueError, ["invertible", "determinant 0"]),
+    "dependent": (
+        lambda: from_generators(lie=[TURN, np.multiply(2.0, TURN)]),
+        ValueError,
+        ["linearly independent", "got dependent"],
+    ),
+    "not closed": (
+        lambda: from_generators(
+            lie=[np.eye(3)[[1, 0, 2]] * [[0, 1, 0]] * 1.0, np.eye(3)[[1, 0, 2]] * [[1, 0, 0]] * 1.0]
+        ),
+        ValueError,
+        ["Lie algebra", "leaves their span"],
+    ),
+    "words": (lambda: from_generators(discrete=[[["a"]]]), ValueError, ["discrete", "real numbers", "<U1"]),
+    "complex": (lambda: from_generators(discrete=[[[1j]]]), ValueError, ["discrete", "real numbers", "complex"]),
+    # homomorphisms
+    "no row": (lambda: inclusion(SO3, D4), ValueError, ["SO(3)", "dihedral(4)", "known are", "cyclic in so"]),
+    "3 in 4": (lambda: inclusion(cyclic(3), cyclic(4)), ValueError, ["cyclic(3) is not", "3 does not divide 4"]),
+    "too big": (lambda: inclusion(so(4), SO3), ValueError, ["SO(4) is not", "4 is more than 3"]),
+    "not the plane": (lambda: inclusion(cyclic(4), SO3), ValueError, ["turn the plane, not R^3", "so(2)"]),
+    "other points": (lambda: inclusion(symmetric(3), o(4)), ValueError, ["symmetric(3)", "3 coordinates, not 4"]),
+    "wrong chain": (
+        lambda: inclusion(cyclic(4), so(2)) @ inclusion(so(2), SO3),
+        ValueError,
+        ["ends in SO(3)", "starts from cyclic(4)"],
+    ),
+    "factor 2 of 2": (lambda: projection(product(D4, SO3), 2), ValueError, ["product", "dihedral(4) x SO(3), 2"]),
+    "no product": (lambda: projection(D4, 0), ValueError, ["product", "dihedral(4)"]),
+    # representations: building
+    "trivial 0": (lambda: trivial(SO3, 0), ValueError, ["dimension of a trivial", "got 0"]),
+    "0 copies": (lambda: 0 * V, ValueError, ["number of copies of standard(SO(3))", "got 0"]),
+    "two groups, sum": (lambda: V + PLANE, ValueError, ["direct sum", "SO(3) and dihedral(4)", "restrict"]),
+    "two groups, product": (lambda: V * PLANE, ValueError, ["tensor product", "SO(3) and dihedral(4)", "restrict"]),
+    "rep * 2": (lambda: V * 2, TypeError, ["unsupported operand"]),
+    "rep + 1": (lambda: V + 1, TypeError, ["unsupported operand"]),
+    "standard of shifts": (lambda: standard(shifts((3, 4))), ValueError, ["no standard representation", "regular("]),
+    "standard of a product": (lambda: standard(product(D4, SO3)), ValueError, ["no standard", "projection"]),
+    "regular of SO(3)": (lambda: regular(SO3), ValueError, ["finite group", "got SO(3)"]),
+    "pixels of C_3": (lambda: pixels(cyclic(3), 4), ValueError, ["n = 1, 2 or 4", "got cyclic(3)"]),
+    "pixels of S_4": (lambda: pixels(symmetric(4), 4), ValueError, ["n = 1, 2 or 4", "got symmetric(4)"]),
+    "pixels of a product": (lambda: pixels(product(D4, D4), 4), ValueError, ["got dihedral(4) x dihedral(4)"]),
+    "0 pixels": (lambda: pixels(D4, 0), ValueError, ["side of an image", "got 0"]),
+    "no permutation": (
+        lambda: permutation(cyclic(3), 3, lambda g: jnp.zeros(3, int)),
+        ValueError,
+        ["permutation of 0 ... 2", "got [0, 0, 0]"],
+    ),
+    "wrong degree": (
+        lambda: permutation(cyclic(3), 4, lambda g: jnp.arange(3)),
+        ValueError,
+        ["permutation of 0 ... 3", "got [0, 1, 2]"],
+    ),
+    "permutation of SO(3)": (
+        lambda: permutation(SO3, 3, lambda g: jnp.arange(3)),
+        ValueError,
+        ["discrete group", "SO(3) of dimension 3"],
+    ),
+    "given, 0": (lambda: representation(SO3, "none", 0, lambda g, v: v), ValueError, ["dimension", "got 0"]),
+    "restrict elsewhere": (
+        lambda: restrict(PLANE, inclusion(so(2), SO3)),
+        ValueError,
+        ["representation of SO(3)", "got", "dihedral(4)"],
+    ),
+    # representations: acting
+    "short vector": (lambda: V.act(jnp.eye(3), zeros(4)), ValueError, ["length 3", "shape (4,)"]),
+    "float32 meets float64": (
+        lambda: V.act(jnp.eye(3), jnp.zeros(3, np.float32)),
+        TypeError,
+        ["element is float64", "vector float32", "cast"],
+    ),
+    "integers turned": (
+        lambda: V.act(jnp.eye(3), jnp.zeros(3, int)),
+        TypeError,
+        ["element is float64", "vector int64", "cast"],
+    ),
+    # intertwiners
+    "basis of two groups": (
+        lambda: intertwiners.basis(V, PLANE),
+        ValueError,
+        ["one group", "standard(SO(3)) of SO(3)", "of dihedral(4)", "restrict"],
+    ),
+    "coefficients": (
+        lambda: intertwiners.basis(V, V).combine(zeros(2)),
+        ValueError,
+        ["has 1 maps", "coefficients of shape (2,)"],
+    ),
+    "matrix": (
+        lambda: intertwiners.basis(V, 2 * V).project(zeros(3, 6)),
+        ValueError,
+        ["matrix of shape (6, 3)", "got (3, 6)"],
+    ),
+    "average of shears": (lambda: intertwiners.average(standard(SHEAR)), ValueError, ["orthogonal", "shears"]),
+    # layers: building
+    "no map": (lambda: linear(V, V + trivial(SO3)), ValueError, ["from standard(SO(3)) to trivial", "drop it"]),
+    "linear of two groups": (lambda: linear(V, PLANE), ValueError, ["one group", "SO(3)", "dihedral(4)"]),
+    "no bias": (lambda: bias(V), ValueError, ["standard(SO(3)) of SO(3)", "no invariant vector", "leave the bias out"]),
+    "relu on vectors": (lambda: pointwise(V, jax.nn.relu), ValueError, ["relu", "standard(SO(3)) mixes them"]),
+    "relu on signs": (lambda: pointwise(PLANE, jax.nn.relu), ValueError, ["flips signs", "odd", "relu is not odd"]),
+    "serial()": (lambda: serial(), ValueError, ["one or more layers", "got none"]),
+    "parallel()": (lambda: parallel(), ValueError, ["one or more layers", "got none"]),
+    "serial mismatch": (
+        lambda: serial(linear(V, 2 * V), linear(V, V)),
+        ValueError,
+        ["layer 1", "gives 2 * standard(SO(3))", "layer 2", "takes standard(SO(3))"],
+    ),
+    "residual mismatch": (
+        lambda: residual(linear(V, 2 * V)),
+        ValueError,
+        ["takes standard(SO(3))", "gives 2 * standard(SO(3))"],
+    ),
+    "parallel of two groups": (
+        lambda: parallel(linear(V, V), linear(PLANE, PLANE)),
+        ValueError,
+        ["SO(3) and dihedral(4)"],
+    ),
+    # layers: applying
+    "wrong last axis": (lambda: NET.apply(params(NET), zeros(5, 7)), ValueError, ["length 8", "shape (5, 7)"]),
+    "no axis": (lambda: NET.apply(params(NET), zeros()), ValueError, ["length 8", "shape ()"]),
+    "integers": (lambda: NET.apply(params(NET), jnp.zeros(8, int)), TypeError, ["floating-point", "got int64", "cast"]),
+    "complex vectors": (lambda: NET.apply(params(NET), jnp.zeros(8, complex)), TypeError, ["got complex128"]),
+    "parameters short": (lambda: NET.apply(params(NET)[:1], zeros(8)), ValueError, ["its 2 layers", "got 1"]),
+    "parameters long": (lambda: NET.apply(params(NET) * 2, zeros(8)), ValueError, ["its 2 layers", "got 4"]),
+    "parameters no tuple": (lambda: NET.apply({}, zeros(8)), ValueError, ["its 2 layers", "got a dict"]),
+    "parallel parameters": (
+        lambda: parallel(NET, NET).apply((params(NET),), zeros(16)),
+        ValueError,
+        ["its 2 layers", "got 1"],
+    ),
+    "weight of another size": (
+        lambda: NET.apply(({"weight": zeros(3)}, {"bias": zeros(2)}), zeros(8)),
+        ValueError,
+        ["has 16 maps", "shape (3,)"],
+    ),
+    "weight missing": (
+        lambda: linear(V, V).apply({"bias": zeros(1)}, zeros(3)),
+        ValueError,
+        ["takes parameters named weight", "got bias"],
+    ),
+    "bias missing": (lambda: bias(REGULAR).apply({}, zeros(8)), ValueError, ["parameters named bias", "got none"]),
+    # Flax
+    "another length": (lambda: from_linen(linen.Dense(4), V, V), ValueError, ["gives (4,)", "has dimension 3"]),
+    "Linen of two groups": (lambda: from_linen(linen.Dense(2), V, PLANE), ValueError, ["one group", "SO(3) and"]),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_refused_in_one_sentence(name):
+    call, kind, words = CASES[name]
+    with pytest.raises(kind) as caught:
+        call()
+    assert caught.type is kind
+    message = str(caught.value)
+    missing = [word for word in words if word not in message]
+    assert not missing, message
+    assert "\n" not in message
+    assert 15 < len(message) < 500, message
+    assert not message.endswith((".", " ")), message
+
+
+@pytest.mark.parametrize("value", [2.0, 2.5, "2", None, np.float64(2)], ids=repr)
+@pytest.mark.parametrize("build", [cyclic, dihedral, symmetric, so, o], ids=lambda f: f.__name__)
+def test_sizes_are_whole_numbers(build, value):
+    """Below the type checks of the tests, as a user meets it."""
+    raw = getattr(build.__wrapped__, "__wrapped__", build.__wrapped__)
+    with pytest.raises(ValueError, match="has to be a whole number of at least 1, got"):
+        raw(value)
+
+
+def test_nan_is_no_error_but_seen():
+    """Values are not inspected: NaN goes in, NaN comes out, everywhere it belongs."""
+    x = zeros(2, 8).at[1, 0].set(np.nan)
+    spoilt = jax.tree.map(lambda leaf: leaf * np.nan, params(NET))
+    clean, bad = jax.jit(lambda p, q, x: (NET.apply(p, x), NET.apply(q, x)))(params(NET), spoilt, x)
+    assert np.isfinite(clean[0]).all()
+    assert np.isnan(clean[1]).all()
+    assert np.isnan(bad).all()
+    assert np.isnan(V.act(jnp.full((3, 3), np.nan), zeros(3))).all()
+    assert np.isnan(SO3.log(jnp.full((3, 3), np.nan))).all()
