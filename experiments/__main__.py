@@ -284,7 +284,7 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 160  # tables in a log are not cut
+        console.width = 1000  # one line for each row in a log
     try:
         if not words:
             raise Mistake(f"no command was given; type one of: {', '.join(COMMANDS)}, or --help")

@@ -154,7 +154,7 @@ def test_cells_of_other_settings_are_left_untouched(toy, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         sweep.run(toy, toy.config(), 0, tmp_path, executor=breaks_after(2))
     before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
-    with pytest.raises(Mistake, match="was made with scale 1.0, this run has scale 2.0"):
+    with pytest.raises(Mistake, match=r"was made with scale 1\.0, this run has scale 2\.0"):
         sweep.run(toy, toy.config(scale=2.0), 0, tmp_path)
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
 
@@ -303,6 +303,7 @@ def computed(said):
     return [int(d) for d in re.findall(r" d=(\d+) in ", said)]
 
 
+@pytest.mark.slow
 def test_a_killed_process_resumes_to_the_same_bits(tmp_path, hears_interrupts):
     out = tmp_path / "killed"
     whole_run = start(tmp_path / "whole")  # on the second core meanwhile
