@@ -309,7 +309,7 @@ def standard(group: Group) -> Rep:
         plane = so(2) if family == "cyclic" else o(2)
         return restrict(standard(plane), inclusion(group, plane))
     if family == "symmetric":
-        return permutation(group, group.spec[1], lambda g: g, name=f"standard({group})")
+        return _permuting(group, group.spec[1], lambda g: g, name=f"standard({group})")
     if isinstance(group.shape, tuple) and len(group.shape) == 2 and isinstance(group.shape[0], int):
         n = group.shape[0]
         return intern(Rep(("standard", group), group, f"standard({group})", n, group.compact, lambda g, v: g @ v))
@@ -328,8 +328,8 @@ def permutation(group: Group, degree: int, images: Callable[[Element], jax.Array
         name: how it is printed.
 
     Raises:
-        ValueError: ``images`` of the identity or of a generator is no permutation of 0 ... degree-1, or the group is
-            not discrete.
+        ValueError: ``images`` of the identity or of a generator is no permutation of 0 ... degree-1, ``images`` is no
+            homomorphism, or the group is not discrete.
 
     Example:
         >>> from equiv.groups import cyclic
@@ -337,6 +337,16 @@ def permutation(group: Group, degree: int, images: Callable[[Element], jax.Array
         >>> by_two.act(jnp.array(1), jnp.arange(6.0)).tolist()
         [4.0, 5.0, 0.0, 1.0, 2.0, 3.0]
     """
+    return _permuting(group, degree, images, name or f"permutation({group}, {degree})", _check_images)
+
+
+def _permuting(
+    group: Group,
+    degree: int,
+    images: Callable[[Element], jax.Array],
+    name: str,
+    check: Callable[[Group, str, Callable], None] = lambda *_: None,
+) -> Rep:
     degree = whole(degree, 1, "the number of permuted coordinates")
     if group.dim:
         raise ValueError(
@@ -351,16 +361,41 @@ def permutation(group: Group, degree: int, images: Callable[[Element], jax.Array
     for move in moves:
         if move.shape != (degree,) or not np.array_equal(np.sort(move), np.arange(degree)):
             raise ValueError(f"images(g) has to be a permutation of 0 ... {degree - 1}, got {move.tolist()}")
+    check(group, name, images)
     return intern(
         Rep(
             spec=("permutation", group, degree, np.stack(moves).astype(np.int32).tobytes()),
             group=group,
-            name=name or f"permutation({group}, {degree})",
+            name=name,
             dim=degree,
             orthogonal=True,
             one=lambda g, v: v[images(group.inverse(g))],
         )
     )
+
+
+def _check_images(group: Group, name: str, images: Callable[[Element], jax.Array]) -> None:
+    """ValueError unless ``images(g s) = images(g) images(s)`` for generators s and all (or 64 drawn) g.
+
+    Equal images of the generators make equal representations, so what is wrong elsewhere must not get in.
+    """
+
+    @jax.jit
+    def sides(steps: Element, g: Element) -> tuple[jax.Array, jax.Array]:
+        each = jax.vmap(images)
+        at_g = each(g)
+        pairs = jax.vmap(lambda s: (each(jax.vmap(lambda a: group.compose(a, s))(g)), at_g[:, images(s)]))
+        return pairs(steps)
+
+    with numerics.constants():
+        few = group.order is not None and group.order <= 1000
+        g = group.elements() if few else group.sample(jax.random.key(0), (64,))
+        together, apart = map(np.asarray, sides(group.generators(), g))
+    if not np.array_equal(together, apart):
+        raise ValueError(
+            f"images of {name} has to be a homomorphism, images(g h)[i] = images(g)[images(h)[i]], "
+            f"got others at {np.sum(np.any(together != apart, axis=-1))} of {together[..., 0].size} products"
+        )
 
 
 @functools.cache
@@ -388,7 +423,7 @@ def regular(group: Group) -> Rep:
         moved = jax.vmap(lambda h: group.compose(g, h))(every)
         return group.index(moved)
 
-    return permutation(group, group.order, images, name=f"regular({group})")
+    return _permuting(group, group.order, images, name=f"regular({group})")
 
 
 @functools.cache
@@ -423,7 +458,7 @@ def pixels(group: Group, side: int) -> Rep:
         turned + mirrored if family == "dihedral" else turned
     )  # pixel i of the moved picture shows sources[g, i]
     images = np.argsort(sources, axis=1).astype(np.int32)
-    return permutation(group, side * side, lambda g: jnp.asarray(images)[g], name=f"pixels({group}, {side})")
+    return _permuting(group, side * side, lambda g: jnp.asarray(images)[g], name=f"pixels({group}, {side})")
 
 
 def restrict(rep: Rep, homomorphism: Homomorphism) -> Rep:

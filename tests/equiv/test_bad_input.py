@@ -26,6 +26,7 @@ from equiv.reps import intertwiners, permutation, pixels, regular, representatio
 D4, SO3, O3 = dihedral(4), so(3), o(3)
 V, PLANE, REGULAR = standard(SO3), standard(D4), regular(D4)
 NET = serial(linear(REGULAR, 2 * REGULAR), bias(2 * REGULAR))
+FOUR = np.arange(4, dtype=np.int32)
 TURN = [[0.0, -1.0], [1.0, 0.0]]
 SHEAR = from_generators(lie=[[[0.0, 1.0], [0.0, 0.0]]], name="shears")
 
@@ -124,6 +125,16 @@ CASES = {
         lambda: permutation(cyclic(3), 4, lambda g: jnp.arange(3)),
         ValueError,
         ["permutation of 0 ... 3", "got [0, 1, 2]"],
+    ),
+    "right at the generator only": (
+        lambda: permutation(cyclic(4), 4, lambda g: jnp.where(g == 3, FOUR, (FOUR + g) % 4)),
+        ValueError,
+        ["homomorphism", "at 2 of 4 products"],
+    ),
+    "a right action": (
+        lambda: permutation(symmetric(3), 3, lambda g: jnp.argsort(g)),
+        ValueError,
+        ["homomorphism", "images(g h)[i] = images(g)[images(h)[i]]"],
     ),
     "permutation of SO(3)": (
         lambda: permutation(SO3, 3, lambda g: jnp.arange(3)),
