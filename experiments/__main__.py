@@ -233,7 +233,7 @@ def run_experiments(request: Request, console: Console) -> int:
 
 def show_status(request: Request, console: Console) -> int:
     """The table of what a folder holds."""
-    columns = ("experiment", "cells", "seed", "config", "result", "commit", "seconds", "made")
+    columns = ("experiment", "cells", "seed", "config", "result", "commit", "seconds", "made, UTC")
     table = Table(*columns, box=None, pad_edge=False)
     for experiment in request.experiments or EXPERIMENTS.values():
         found = sweep.status(experiment, request.out)
@@ -244,7 +244,8 @@ def show_status(request: Request, console: Console) -> int:
         commit = str(a["git_commit"])[:10] + ("+" if a["git_dirty"] else "")
         result = a["result_hash"][:12] if found.done == found.total else "unfinished"
         cells = f"{found.done}/{found.total}"
-        row = (cells, str(a["seed"]), a["config_hash"][:12], result, commit, f"{a['wall_time']:.1f}", str(a["time"]))
+        made = str(a["time"])[:16].replace("T", " ")  # UTC, to the minute
+        row = (cells, str(a["seed"]), a["config_hash"][:12], result, commit, f"{a['wall_time']:.1f}", made)
         table.add_row(experiment.name, *row)
     console.print(f"{request.out}:", soft_wrap=True)
     console.print(table)
