@@ -294,12 +294,17 @@ def test_too_many_unknowns_is_an_error():
 
 # --- what a basis does ------------------------------------------------------------------------------------------
 
-MIXED = basis(2 * SPACE + SPACE * SPACE + trivial(SO3, 2), trivial(SO3) + 3 * SPACE + SPACE * SPACE)
+MIXED = (2 * SPACE + SPACE * SPACE + trivial(SO3, 2), trivial(SO3) + 3 * SPACE + SPACE * SPACE)
 
 
-@pytest.mark.parametrize("found", [MIXED, basis(pixels(D4, 3), 2 * regular(D4)), basis(2 * PLANE, PLANE)], ids=repr)
+@pytest.mark.parametrize(
+    "reps",
+    [MIXED, (pixels(D4, 3), 2 * regular(D4)), (2 * PLANE, PLANE)],
+    ids=lambda reps: f"{reps[0]} to {reps[1]}",
+)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_combine_coefficients_project(found, dtype):
+def test_combine_coefficients_project(reps, dtype):
+    found = basis(*reps)
     rng = np.random.default_rng(0)
     c = rng.normal(size=found.dim).astype(dtype)
     w = rng.normal(size=(found.rep_out.dim, found.rep_in.dim)).astype(dtype)
@@ -322,8 +327,8 @@ def test_combine_coefficients_project(found, dtype):
 
 def test_blocks_share_atoms():
     """Coefficients run over pairs of summands, W outermost, then copies: block by block, each entry once."""
-    assert MIXED.dim == 1 * (1 + 2) + 3 * (2 + 1) + (2 + 3 + 2)
-    wide = maps(MIXED.rep_in, MIXED.rep_out)
+    assert basis(*MIXED).dim == 1 * (1 + 2) + 3 * (2 + 1) + (2 + 3 + 2)
+    wide = maps(*MIXED)
     rows = np.cumsum([0, 1, 9, 9])
     columns = np.cumsum([0, 6, 9, 2])
     for k, one in enumerate(wide):
