@@ -36,16 +36,20 @@ def float64() -> Iterator[None]:
 
 @contextlib.contextmanager
 def constants() -> Iterator[None]:
-    """``float64()`` for what is built once (bases, algebra matrices): done on the spot, also inside a traced function.
+    """``float64()`` for what is built once (bases, algebra matrices), evaluated on the spot also inside a traced function.
+
+    Nothing traced may be used inside. A ``jit`` inside is compiled as one program, which
+    ``jax.ensure_compile_time_eval`` would not do: it runs the operations on constants one by one.
 
     Example:
         >>> def build(x):
         ...     with constants():
-        ...         return float(jnp.sum(jnp.ones(3))) * x
+        ...         three = float(jnp.sum(jnp.ones(3)))
+        ...     return three * x
         >>> float(jax.jit(build)(2.0))
         6.0
     """
-    with float64(), jax.ensure_compile_time_eval():
+    with float64(), jax.core.eval_context():
         yield
 
 

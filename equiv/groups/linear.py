@@ -220,18 +220,19 @@ def o(n: int) -> Group:
 
 def _closure(generators: np.ndarray, most: int) -> np.ndarray | None:
     """All products of the matrices, the identity first, each once; None if there are more than ``most``."""
-    found = [np.eye(generators.shape[-1])]
-    frontier = list(found)
+    found = np.tile(np.eye(generators.shape[-1]), (most, 1, 1))
+    count, frontier = 1, [found[0]]
     while frontier:
         products = [g @ a for g in generators for a in frontier]
         frontier = []
         for p in products:
-            if np.min(np.abs(np.stack(found) - p).max(axis=(1, 2))) > 1e-6:
-                found.append(p)
+            if np.min(np.abs(found[:count] - p).max(axis=(1, 2))) > 1e-6:
+                if count == most:
+                    return None
+                found[count] = p
                 frontier.append(p)
-            if len(found) > most:
-                return None
-    return np.stack(found)
+                count += 1
+    return found[:count]
 
 
 def _stack(matrices: Any, what: str) -> np.ndarray:

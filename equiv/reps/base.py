@@ -256,14 +256,20 @@ def representation(group: Group, name: str, dim: int, one: Callable[[Element, ja
     """
     dim = whole(dim, 1, "the dimension of a representation")
     draft = Rep(("given", group, name, dim, one), group, name, dim, False, one)
+
+    @jax.jit
+    def worst() -> jax.Array:
+        """How far the matrices of 16 drawn elements and of the generators are from orthogonal."""
+        found = jnp.zeros(())
+        for g in (group.sample(jax.random.key(0), (16,)), group.generators()):
+            matrices = draft.matrix(g)
+            gram = jnp.einsum("nij,nik->njk", matrices, matrices)
+            found = jnp.maximum(found, jnp.max(jnp.abs(gram - jnp.eye(dim)[None]), initial=0.0))
+        return found
+
     with numerics.constants():
-        drawn = draft.matrix(group.sample(jax.random.key(0), (16,)))
-        gram = jnp.einsum("nij,nik->njk", drawn, drawn)
-        worst = float(jnp.max(jnp.abs(gram - jnp.broadcast_to(jnp.eye(dim), gram.shape))))
-        steps = draft.matrix(group.generators())
-        gram = jnp.einsum("nij,nik->njk", steps, steps)
-        worst = max(worst, float(jnp.max(jnp.abs(gram - jnp.broadcast_to(jnp.eye(dim), gram.shape)), initial=0.0)))
-    return intern(dataclasses.replace(draft, orthogonal=worst < 1e-6))
+        orthogonal = float(worst()) < 1e-6
+    return intern(dataclasses.replace(draft, orthogonal=orthogonal))
 
 
 @functools.cache
@@ -353,11 +359,9 @@ def _permuting(
             f"permutation needs a discrete group, "
             f"got {group} of dimension {group.dim}, which is connected near the identity"
         )
-    with jax.ensure_compile_time_eval():
-        moves = [np.asarray(images(group.identity()))]
-        steps = group.generators()
-        n_steps = jax.tree.leaves(steps)[0].shape[0]
-        moves += [np.asarray(images(jax.tree.map(lambda e, i=i: e[i], steps))) for i in range(n_steps)]
+    with numerics.constants():
+        first, others = jax.jit(lambda: (images(group.identity()), jax.vmap(images)(group.generators())))()
+    moves = [np.asarray(first), *np.asarray(others)]
     for move in moves:
         if move.shape != (degree,) or not np.array_equal(np.sort(move), np.arange(degree)):
             raise ValueError(f"images(g) has to be a permutation of 0 ... {degree - 1}, got {move.tolist()}")
@@ -532,12 +536,12 @@ def algebra(rep: Rep) -> np.ndarray:
     if rep.group.dim == 0:
         return np.zeros((0, rep.dim, rep.dim))
     x = np.cos(1.0 + np.arange(rep.group.dim)) / rep.group.dim**0.5
+    rho = lambda x: rep.matrix(rep.group.exp(x))
     with numerics.constants():
-        rho = jax.jit(lambda x: rep.matrix(rep.group.exp(x)))
-        tangent, value = jax.jacfwd(rho)(jnp.zeros(rep.group.dim)), np.asarray(rho(jnp.asarray(x)))
+        tangent, value = jax.jit(lambda x: (jax.jacfwd(rho)(jnp.zeros_like(x)), rho(x)))(jnp.asarray(x))
     slopes = np.moveaxis(np.asarray(tangent), -1, 0)
     expected = scipy.linalg.expm(np.einsum("k,kij->ij", x, np.nan_to_num(slopes)))
-    if not np.abs(value - expected).max() <= 1e-6 * np.abs(expected).max():
+    if not np.abs(np.asarray(value) - expected).max() <= 1e-6 * np.abs(expected).max():
         raise ValueError(
             f"{rep} of {rep.group} is not the exponential of its derivative at the identity: "
             f"write the action so that jax can differentiate it there, or check that it is a representation"

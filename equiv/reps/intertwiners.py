@@ -101,14 +101,17 @@ def moves(rep: Rep) -> tuple[np.ndarray, np.ndarray] | None:
 def _moves(rep: Rep) -> tuple[np.ndarray, np.ndarray] | None:
     group = rep.group
     probe = np.random.default_rng(0).normal(size=rep.dim)
-    with numerics.constants():
+
+    @jax.jit
+    def moved(vectors: jax.Array) -> jax.Array:
         steps = group.generators()
-        count = jax.tree.leaves(steps)[0].shape[0]
-        if count:
-            named = np.asarray(rep.act(steps, jnp.broadcast_to(jnp.arange(1.0, rep.dim + 1), (count, rep.dim))))
-            tested = np.asarray(rep.act(steps, jnp.broadcast_to(jnp.asarray(probe), (count, rep.dim))))
-        else:
-            named = tested = np.zeros((0, rep.dim))
+        spread = jax.tree.map(lambda leaf: leaf[:, None], steps)
+        return rep.act(spread, vectors[None])
+
+    with numerics.constants():
+        named, tested = np.moveaxis(
+            np.asarray(moved(jnp.asarray(np.stack([np.arange(1.0, rep.dim + 1), probe])))), 1, 0
+        )
     if np.abs(algebra(rep)).max(initial=0.0) > 1e-12:
         return None
     sources = np.rint(np.abs(named)).astype(int) - 1  # coordinate j of the moved vector came from sources[j]
@@ -166,12 +169,8 @@ def _null_space(rep_in: Rep, rep_out: Rep) -> Dense:
             f"split the representations into direct sums of smaller ones"
         )
     with numerics.constants():
-        steps = group.generators()
-        parts = (
-            [(np.asarray(rep_out.matrix(steps)), np.asarray(rep_in.matrix(steps)))]
-            if jax.tree.leaves(steps)[0].shape[0]
-            else []
-        )
+        every = jax.jit(lambda: tuple(rep.matrix(group.generators()) for rep in (rep_out, rep_in)))()
+    parts = [tuple(map(np.asarray, every))]
     parts.append((algebra(rep_out), algebra(rep_in)))
     gram = np.zeros((n, n))
     eye_out, eye_in = np.eye(rep_out.dim), np.eye(rep_in.dim)
