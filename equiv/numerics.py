@@ -36,7 +36,7 @@ def float64() -> Iterator[None]:
 
 @contextlib.contextmanager
 def constants() -> Iterator[None]:
-    """``float64()`` for what is built once (bases, algebra matrices), evaluated on the spot also inside a traced function.
+    """``float64()`` for what is built once (bases, algebra matrices), evaluated at once also while tracing.
 
     Nothing traced may be used inside. A ``jit`` inside is compiled as one program, which
     ``jax.ensure_compile_time_eval`` would not do: it runs the operations on constants one by one.
