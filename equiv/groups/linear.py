@@ -296,11 +296,11 @@ def from_generators(lie: Any = (), discrete: Any = (), name: str | None = None) 
     orthogonal = np.allclose(algebra, -algebra.swapaxes(1, 2), atol=1e-12) and np.allclose(
         steps @ steps.swapaxes(1, 2), np.eye(n), atol=1e-9
     )
-    if listed is not None and orthogonal:
-        u, _, v = np.linalg.svd(
-            listed
-        )  # each element the nearest orthogonal matrix: products round off, the list does not
-        listed = np.concatenate([listed[:1], (u @ v)[1:]])
+    if listed is not None and orthogonal:  # products round off, the list does not: each the nearest orthogonal matrix
+        exact = listed.astype(np.longdouble)
+        for _ in range(2):
+            exact = exact + exact @ (np.eye(n) - exact.swapaxes(1, 2) @ exact) / 2
+        listed = exact.astype(np.float64)
     label = name or f"group of {n}x{n} matrices ({len(algebra)} lie, {len(steps)} discrete generators)"
 
     def exp(x: Float[Array, "... d"]) -> Element:
