@@ -285,13 +285,12 @@ class _Subject:
         with numerics.float64():
             return y, moved, *_compare(self.rep_out, self.inner_out, g, y, moved)
 
-    def climb(self, size: float, start: Element, a: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def climb(
+        self, size: float, start: Element, a: np.ndarray, x: np.ndarray, y: jax.Array, difference: jax.Array
+    ) -> tuple[np.ndarray, np.ndarray]:
         """One step of ascent of ``|f(gx) - g f(x)|^2 / 2`` with ``g = start exp(a)``, in a and the direction of x."""
         with numerics.float64():
-            g = _turned(self.rep_in.group, start, a)
-        y, _, difference, _, _ = self.evaluate(g, x)
-        with numerics.float64():
-            own_x, moved_x = _inputs(self.rep_in, self.inner_in, self.dtype, g, x)
+            own_x, moved_x = _inputs(self.rep_in, self.inner_in, self.dtype, _turned(self.rep_in.group, start, a), x)
             a_out, dy = _slopes(self.rep_out, self.inner_out, start, a, y.astype(jnp.float64), -difference)
             difference, dy = difference.astype(self.out_dtype), dy.astype(self.out_dtype)
         d_moved, d_own = self._pull(moved_x, difference, own_x, dy)
@@ -469,11 +468,12 @@ def measure_equivariance(
     best = report(worst, error=float(error[worst]), scale=float(scale[worst]), eps_units=float(units[worst]))
     start, x = pairs.take(rows)
     a = np.zeros((size, rep_in.group.dim))
+    y, _, difference, _, _ = measured.evaluate(start, x)
     for length in np.geomspace(0.3, 0.003, climbs):
-        a, x = measured.climb(length, start, a, x)
+        a, x = measured.climb(length, start, a, x, y, difference)
         with numerics.float64():
             g = jax.tree.map(np.asarray, _turned(rep_in.group, start, a))
-        _, _, _, e, s = measured.evaluate(g, x)
+        y, _, difference, e, s = measured.evaluate(g, x)
         scale = np.maximum(np.sqrt(np.asarray(s)), rms)
         units = np.where(np.isfinite(e), np.asarray(e) / (eps * scale), math.inf)
         at = int(np.argmax(units))
