@@ -104,6 +104,19 @@ class Report:
                 lines.append(f"  {name} = {shown}")
         return "\n".join(lines)
 
+    def within(self, budget: float) -> "Report":
+        """The report itself, if it is within a budget of eps units.
+
+        Args:
+            budget: the most eps units allowed.
+
+        Raises:
+            AssertionError: it is not; the message is the report.
+        """
+        if not self.eps_units <= budget:
+            raise AssertionError(f"{self}\n  the budget is {budget:g} eps units")
+        return self
+
 
 def edge_elements(group: Group) -> tuple[list[str], Element]:
     """The elements every law is tried on, with their names.
@@ -724,10 +737,7 @@ def measure_homomorphism(rho: Rep | Homomorphism, *, key: jax.Array, dtype: Any 
 
 def _asserting(measure: Callable[..., Report], article: str) -> Callable[..., Report]:
     def check(*args: Any, budget: float = BUDGET, **kwargs: Any) -> Report:
-        report = measure(*args, **kwargs)
-        if not report.eps_units <= budget:
-            raise AssertionError(f"{report}\n  the budget is {budget:g} eps units")
-        return report
+        return measure(*args, **kwargs).within(budget)
 
     check.__name__ = check.__qualname__ = measure.__name__.replace("measure", "assert")
     check.__doc__ = f"""Measure, and raise AssertionError with the printed report if ``eps_units`` is above ``budget``.
