@@ -34,7 +34,7 @@ import numpy as np
 from equiv import numerics
 from equiv.groups import Element, Group, Homomorphism
 from equiv.layers import Layer
-from equiv.reps import Rep, trivial
+from equiv.reps import Rep, scalar
 
 __all__ = [
     "BUDGET",
@@ -519,7 +519,7 @@ def measure_invariance(f: Callable, rep_in: Rep, *, key: jax.Array, **options: A
     sample = jax.ShapeDtypeStruct((*options.get("shape", ()), rep_in.dim), _dtype(options.get("dtype", float)))
     out = jax.eval_shape(f, sample)
     flat = lambda x: f(x).reshape(-1)
-    found = measure_equivariance(flat, rep_in, trivial(rep_in.group, max(math.prod(out.shape), 1)), key=key, **options)
+    found = measure_equivariance(flat, rep_in, scalar(rep_in.group, max(math.prod(out.shape), 1)), key=key, **options)
     return dataclasses.replace(found, law="invariance", subject=getattr(f, "__name__", type(f).__name__))
 
 

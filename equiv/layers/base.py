@@ -157,10 +157,10 @@ def parallel(*layers: Layer) -> Layer:
     Example:
         >>> from equiv.groups import so
         >>> from equiv.layers import linear, pointwise
-        >>> from equiv.reps import standard, trivial
-        >>> v, scalars = standard(so(3)), trivial(so(3), 4)
+        >>> from equiv.reps import standard, scalar
+        >>> v, scalars = standard(so(3)), scalar(so(3), 4)
         >>> print(parallel(linear(v, 2 * v), pointwise(scalars, jax.nn.relu)).rep_out)
-        2 * standard(SO(3)) + 4 * trivial
+        2 * standard(SO(3)) + 4 * scalar
     """
     if not layers:
         raise ValueError("parallel needs one or more layers, got none")

@@ -38,7 +38,7 @@ def pointwise(rep: Rep, activation: Callable[[jax.Array], jax.Array]) -> Layer:
         >>> pointwise(standard(so(3)), jax.nn.relu)
         Traceback (most recent call last):
         ...
-        ValueError: relu acts on single coordinates, but standard(SO(3)) mixes them: use it on trivial or permutation
+        ValueError: relu acts on single coordinates, but standard(SO(3)) mixes them: use it on scalar or permutation
             representations
 
     Reference:
@@ -48,7 +48,7 @@ def pointwise(rep: Rep, activation: Callable[[jax.Array], jax.Array]) -> Layer:
     moves = intertwiners.moves(rep)
     if moves is None:
         raise ValueError(
-            f"{name} acts on single coordinates, but {rep} mixes them: use it on trivial or permutation representations"
+            f"{name} acts on single coordinates, but {rep} mixes them: use it on scalar or permutation representations"
         )
     if np.any(moves[1] < 0) and not _odd(activation):
         raise ValueError(

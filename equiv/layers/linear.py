@@ -16,7 +16,7 @@ import numpy as np
 
 from equiv.groups.base import intern
 from equiv.layers.base import Layer, Params
-from equiv.reps import Rep, intertwiners, trivial
+from equiv.reps import Rep, intertwiners, scalar
 
 __all__ = ["bias", "linear"]
 
@@ -98,7 +98,7 @@ def bias(rep: Rep) -> Layer:
         >>> bias(2 * regular(cyclic(5))).init(jax.random.key(0))["bias"].shape
         (2,)
     """
-    basis = intertwiners.basis(trivial(rep.group), rep)
+    basis = intertwiners.basis(scalar(rep.group), rep)
     if not basis.dim:
         raise ValueError(
             f"{rep} of {rep.group} has no invariant vector except 0, so it takes no bias: leave the bias out"

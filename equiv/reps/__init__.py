@@ -10,8 +10,8 @@ from equiv.reps.base import (
     regular,
     representation,
     restrict,
+    scalar,
     standard,
-    trivial,
 )
 
 __all__ = [
@@ -24,6 +24,6 @@ __all__ = [
     "regular",
     "representation",
     "restrict",
+    "scalar",
     "standard",
-    "trivial",
 ]

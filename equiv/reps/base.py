@@ -37,8 +37,8 @@ __all__ = [
     "regular",
     "representation",
     "restrict",
+    "scalar",
     "standard",
-    "trivial",
 ]
 
 
@@ -273,7 +273,7 @@ def representation(group: Group, name: str, dim: int, one: Callable[[Element, ja
 
 
 @functools.cache
-def trivial(group: Group, dim: int = 1) -> Rep:
+def scalar(group: Group, dim: int = 1) -> Rep:
     """Nothing moves: ``dim`` invariant numbers.
 
     Args:
@@ -285,12 +285,12 @@ def trivial(group: Group, dim: int = 1) -> Rep:
 
     Example:
         >>> from equiv.groups import so
-        >>> trivial(so(3), 2).dim
+        >>> scalar(so(3), 2).dim
         2
     """
-    dim = whole(dim, 1, "the dimension of a trivial representation")
-    scalar = intern(Rep(("trivial", group), group, "trivial", 1, True, lambda g, v: v))
-    return dim * scalar
+    dim = whole(dim, 1, "the number of scalars")
+    one = intern(Rep(("scalar", group), group, "scalar", 1, True, lambda g, v: v))
+    return dim * one
 
 
 @functools.cache

@@ -29,7 +29,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from equiv import numerics
-from equiv.reps.base import Rep, algebra, trivial
+from equiv.reps.base import Rep, algebra, scalar
 
 __all__ = ["Basis", "average", "basis", "invariants", "moves"]
 
@@ -367,7 +367,7 @@ def invariants(rep: Rep, dtype: Any = float) -> Float[Array, "k dim"]:
         >>> invariants(regular(cyclic(4))).tolist()
         [[0.5, 0.5, 0.5, 0.5]]
     """
-    return basis(trivial(rep.group), rep).matrix(dtype)
+    return basis(scalar(rep.group), rep).matrix(dtype)
 
 
 def average(rep: Rep, dtype: Any = float) -> Float[Array, "dim dim"]:

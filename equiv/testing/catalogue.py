@@ -25,7 +25,7 @@ from equiv.groups import (
     symmetric,
 )
 from equiv.layers import Layer, bias, linear, parallel, pointwise, residual, serial
-from equiv.reps import Rep, permutation, pixels, regular, restrict, standard, trivial
+from equiv.reps import Rep, permutation, pixels, regular, restrict, scalar, standard
 
 __all__ = ["GROUPS", "HOMOMORPHISMS", "LAYERS", "REPS"]
 
@@ -56,7 +56,7 @@ def _vectors() -> Rep:
 
 
 def _scalars() -> Rep:
-    return trivial(so(3), 4)
+    return scalar(so(3), 4)
 
 
 def _image() -> Rep:
@@ -107,8 +107,8 @@ HOMOMORPHISMS: dict[str, Callable[[], Homomorphism]] = {
 """Name -> builder of a homomorphism."""
 
 REPS: dict[str, Callable[[], Rep]] = {
-    "trivial of SO(3)": lambda: trivial(so(3)),
-    "three scalars of D4": lambda: trivial(dihedral(4), 3),
+    "scalar of SO(3)": lambda: scalar(so(3)),
+    "three scalars of D4": lambda: scalar(dihedral(4), 3),
     "standard of C5": lambda: standard(cyclic(5)),
     "standard of D4": lambda: standard(dihedral(4)),
     "standard of S4": lambda: standard(symmetric(4)),
@@ -128,9 +128,9 @@ REPS: dict[str, Callable[[], Rep]] = {
     "regular of D3 x C2": lambda: regular(product(dihedral(3), cyclic(2))),
     "pixels of D4": _image,
     "pixels of C4, odd side": lambda: pixels(cyclic(4), 5),
-    "sum": lambda: 2 * _vectors() + trivial(so(3), 3),
+    "sum": lambda: 2 * _vectors() + scalar(so(3), 3),
     "tensor": lambda: _vectors() * _vectors(),
-    "tensor of a sum": lambda: (_vectors() + trivial(so(3))) * _vectors(),
+    "tensor of a sum": lambda: (_vectors() + scalar(so(3))) * _vectors(),
     "matrices of shears": lambda: standard(_shears()) * standard(_shears()).dual,
     "pairs of points": lambda: _points() * _points(),
     "outer tensor": lambda: (
@@ -143,13 +143,13 @@ REPS: dict[str, Callable[[], Rep]] = {
 
 LAYERS: dict[str, Callable[[], Layer]] = {
     "lift an image": lambda: linear(_image(), 3 * _features()),
-    "average features": lambda: linear(_features(), trivial(dihedral(4), 5)),
+    "average features": lambda: linear(_features(), scalar(dihedral(4), 5)),
     "pairs to pairs and points": lambda: linear(_points() * _points(), _points() * _points() + 2 * _points()),
     "vectors, matrices, scalars": lambda: linear(
-        2 * _vectors() + _vectors() * _vectors() + trivial(so(3), 2),
+        2 * _vectors() + _vectors() * _vectors() + scalar(so(3), 2),
         3 * _vectors() + _vectors() * _vectors() + _scalars(),
     ),
-    "traces": lambda: linear(standard(o(3)) * standard(o(3)), trivial(o(3), 2)),
+    "traces": lambda: linear(standard(o(3)) * standard(o(3)), scalar(o(3), 2)),
     "sheared matrices": lambda: linear(
         standard(_shears()) * standard(_shears()), standard(_shears()) * standard(_shears())
     ),
@@ -163,7 +163,7 @@ LAYERS: dict[str, Callable[[], Layer]] = {
         linear(_image(), 4 * _features()),
         bias(4 * _features()),
         pointwise(4 * _features(), jax.nn.gelu),
-        linear(4 * _features(), trivial(dihedral(4), 9)),
+        linear(4 * _features(), scalar(dihedral(4), 9)),
     ),
     "residual": lambda: residual(linear(_vectors() + _vectors() * _vectors(), _vectors() + _vectors() * _vectors())),
     "side by side": lambda: parallel(

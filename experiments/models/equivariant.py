@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from equiv import layers
-from equiv.reps import Rep, regular, trivial
+from equiv.reps import Rep, regular, scalar
 from experiments.models import Model
 
 __all__ = ["equivariant_mlp"]
@@ -32,7 +32,7 @@ def equivariant_mlp(rep_in: Rep, copies: int, depth: int, n_out: int) -> Model:
         >>> model.apply(model.init(jax.random.key(0)), jnp.ones((5, 64), jnp.float32)).shape
         (5, 9)
     """
-    hidden, out = copies * regular(rep_in.group), trivial(rep_in.group, n_out)
+    hidden, out = copies * regular(rep_in.group), scalar(rep_in.group, n_out)
     stack = []
     for before in [rep_in, *[hidden] * (depth - 1)]:
         stack += [layers.linear(before, hidden), layers.bias(hidden), layers.pointwise(hidden, jax.nn.relu)]

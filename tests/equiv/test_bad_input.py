@@ -21,7 +21,7 @@ from equiv.groups import (
     symmetric,
 )
 from equiv.layers import bias, linear, parallel, pointwise, residual, serial
-from equiv.reps import intertwiners, permutation, pixels, regular, representation, restrict, standard, trivial
+from equiv.reps import intertwiners, permutation, pixels, regular, representation, restrict, scalar, standard
 
 D4, SO3, O3 = dihedral(4), so(3), o(3)
 V, PLANE, REGULAR = standard(SO3), standard(D4), regular(D4)
@@ -103,7 +103,7 @@ CASES = {
     "factor 2 of 2": (lambda: projection(product(D4, SO3), 2), ValueError, ["product", "dihedral(4) x SO(3), 2"]),
     "no product": (lambda: projection(D4, 0), ValueError, ["product", "dihedral(4)"]),
     # representations: building
-    "trivial 0": (lambda: trivial(SO3, 0), ValueError, ["dimension of a trivial", "got 0"]),
+    "scalar 0": (lambda: scalar(SO3, 0), ValueError, ["number of scalars", "got 0"]),
     "0 copies": (lambda: 0 * V, ValueError, ["number of copies of standard(SO(3))", "got 0"]),
     "two groups, sum": (lambda: V + PLANE, ValueError, ["direct sum", "SO(3) and dihedral(4)", "restrict"]),
     "two groups, product": (lambda: V * PLANE, ValueError, ["tensor product", "SO(3) and dihedral(4)", "restrict"]),
@@ -177,7 +177,7 @@ CASES = {
     ),
     "average of shears": (lambda: intertwiners.average(standard(SHEAR)), ValueError, ["orthogonal", "shears"]),
     # layers: building
-    "no map": (lambda: linear(V, V + trivial(SO3)), ValueError, ["from standard(SO(3)) to trivial", "drop it"]),
+    "no map": (lambda: linear(V, V + scalar(SO3)), ValueError, ["from standard(SO(3)) to scalar", "drop it"]),
     "linear of two groups": (lambda: linear(V, PLANE), ValueError, ["one group", "SO(3)", "dihedral(4)"]),
     "no bias": (lambda: bias(V), ValueError, ["standard(SO(3)) of SO(3)", "no invariant vector", "leave the bias out"]),
     "relu on vectors": (lambda: pointwise(V, jax.nn.relu), ValueError, ["relu", "standard(SO(3)) mixes them"]),

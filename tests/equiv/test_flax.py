@@ -14,10 +14,10 @@ from equiv.flax import as_linen, as_nnx, from_linen
 from equiv.groups import cyclic, dihedral, o
 from equiv.laws import assert_equivariance, measure_equivariance
 from equiv.layers import bias, linear, pointwise, serial
-from equiv.reps import pixels, regular, standard, trivial
+from equiv.reps import pixels, regular, scalar, standard
 
 D4 = dihedral(4)
-PIXELS, HIDDEN, ANSWER = pixels(D4, 3), 6 * regular(D4), trivial(D4)
+PIXELS, HIDDEN, ANSWER = pixels(D4, 3), 6 * regular(D4), scalar(D4)
 NET = serial(linear(PIXELS, HIDDEN), bias(HIDDEN), pointwise(HIDDEN, jax.nn.relu), linear(HIDDEN, ANSWER), bias(ANSWER))
 STEPS = 150
 
@@ -110,7 +110,7 @@ def test_an_ordinary_module_is_measured_and_found_wanting():
 
 def test_a_linen_module_that_is_equivariant_passes():
     """A dense map shared by the elements of a group acting on 'channels' only: the bridge can say yes as well."""
-    group, rep = cyclic(2), 3 * trivial(cyclic(2))
+    group, rep = cyclic(2), 3 * scalar(cyclic(2))
     layer = from_linen(linen.Dense(3), rep, rep)
     assert assert_equivariance(layer, key=jax.random.key(0), n=256, climbs=0).eps_units < 50
     sign = standard(o(1))

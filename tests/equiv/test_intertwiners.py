@@ -23,7 +23,7 @@ from equiv.groups import (
     so,
     symmetric,
 )
-from equiv.reps import permutation, pixels, regular, representation, restrict, standard, trivial
+from equiv.reps import permutation, pixels, regular, representation, restrict, scalar, standard
 from equiv.reps.intertwiners import average, basis, invariants, moves
 
 D4, S3, S4, SO3, O3 = dihedral(4), symmetric(3), symmetric(4), so(3), o(3)
@@ -67,12 +67,12 @@ PAIRS = {
         (standard(S3), standard(S3)),
         (standard(S3) * standard(S3), standard(S3)),
         (regular(S3), regular(S3)),
-        (trivial(S3), standard(S3) * standard(S3)),
+        (scalar(S3), standard(S3) * standard(S3)),
         (PLANE, PLANE),
         (PLANE * PLANE, PLANE * PLANE),
         (PLANE, pixels(D4, 3)),
         (pixels(D4, 3), regular(D4)),
-        (2 * PLANE + trivial(D4), pixels(D4, 2) + 3 * PLANE),
+        (2 * PLANE + scalar(D4), pixels(D4, 2) + 3 * PLANE),
         (standard(cyclic(5)), standard(cyclic(5))),
         (standard(cyclic(5)), regular(cyclic(5))),
         (standard(cyclic(3)) * standard(cyclic(3)), standard(cyclic(3))),
@@ -85,7 +85,7 @@ PAIRS = {
             standard(polyhedral("icosahedral")),
         ),
         (standard(o(1)), standard(o(1)) * standard(o(1))),
-        (regular(cyclic(1)), 3 * trivial(cyclic(1))),
+        (regular(cyclic(1)), 3 * scalar(cyclic(1))),
     )
 }
 
@@ -114,13 +114,13 @@ KNOWN = {  # dimensions from the literature
     "SO(3), V -> V": (SPACE, SPACE, 1),
     "SO(3), V x V -> V: the cross product": (SPACE * SPACE, SPACE, 1),
     "SO(3), V x V -> V x V: trace, antisymmetric, symmetric": (SPACE * SPACE, SPACE * SPACE, 3),
-    "SO(3), 1 -> V x V x V: the determinant": (trivial(SO3), SPACE * SPACE * SPACE, 1),
+    "SO(3), 1 -> V x V x V: the determinant": (scalar(SO3), SPACE * SPACE * SPACE, 1),
     "O(3), V x V -> V: no cross product of true vectors": (standard(O3) * standard(O3), standard(O3), 0),
     "O(3), V x V -> V x V": (standard(O3) * standard(O3), standard(O3) * standard(O3), 3),
     "SO(4), V x V -> V x V: self-dual and anti-self-dual": (standard(so(4)) * standard(so(4)),) * 2 + (4,),
-    "SO(3), V -> 1": (SPACE, trivial(SO3), 0),
+    "SO(3), V -> 1": (SPACE, scalar(SO3), 0),
     "shears, V -> V: 1 and N": (standard(SHEAR), standard(SHEAR), 2),
-    "shears, 1 -> V": (trivial(SHEAR), standard(SHEAR), 1),
+    "shears, 1 -> V": (scalar(SHEAR), standard(SHEAR), 1),
     "shears, V* -> V": (standard(SHEAR).dual, standard(SHEAR), 2),
     "restricted to turns about z: 1 + V -> 1 + V": (restrict(SPACE, inclusion(so(2), SO3)),) * 2 + (3,),
     "S_4, V -> V": (V4, V4, 2),
@@ -221,7 +221,7 @@ def test_signed_permutations():
     assert signs.tolist() == [[1, -1], [1, -1]]
     np.testing.assert_array_equal(maps(PLANE, PLANE), np.eye(2)[None] / 2**0.5)
     sign = representation(D4, "det", 1, lambda g, v: jnp.where(g < 4, v, -v))
-    assert basis(sign, trivial(D4)).dim == 0
+    assert basis(sign, scalar(D4)).dim == 0
     pseudo = maps(sign * PLANE, PLANE)
     np.testing.assert_allclose(np.abs(pseudo), np.array([[[0, 1], [1, 0]]]) / 2**0.5)
     assert pseudo[0, 0, 1] == -pseudo[0, 1, 0]
@@ -231,7 +231,7 @@ def test_moves_are_read_off_the_action():
     assert moves(standard(cyclic(5))) is None
     assert moves(SPACE) is None
     assert moves(standard(SHEAR)) is None
-    assert moves(trivial(SO3, 3))[0].shape == (0, 3)
+    assert moves(scalar(SO3, 3))[0].shape == (0, 3)
     images, signs = moves(standard(cyclic(2)))
     assert (images.tolist(), signs.tolist()) == ([[0, 1]], [[-1, -1]])
     doubled = representation(cyclic(2), "twice", 2, lambda g, v: jnp.where(g == 0, v, 2 * v))
@@ -294,7 +294,7 @@ def test_too_many_unknowns_is_an_error():
 
 # --- what a basis does ------------------------------------------------------------------------------------------
 
-MIXED = (2 * SPACE + SPACE * SPACE + trivial(SO3, 2), trivial(SO3) + 3 * SPACE + SPACE * SPACE)
+MIXED = (2 * SPACE + SPACE * SPACE + scalar(SO3, 2), scalar(SO3) + 3 * SPACE + SPACE * SPACE)
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ def test_average_over_a_lie_group():
     np.testing.assert_allclose(average(SPACE * SPACE), np.outer(unit, unit), atol=1e-14)
     assert invariants(SPACE).shape == (0, 3)
     assert not np.asarray(average(SPACE)).any()
-    assert invariants(trivial(SO3, 2), np.float32).dtype == np.float32
+    assert invariants(scalar(SO3, 2), np.float32).dtype == np.float32
 
 
 def test_bases_are_static():

@@ -9,12 +9,12 @@ import pytest
 
 from equiv.groups import dihedral, o, polyhedral, shifts, so, symmetric
 from equiv.layers import bias, linear, parallel, pointwise, residual, serial
-from equiv.reps import intertwiners, pixels, regular, standard, trivial
+from equiv.reps import intertwiners, pixels, regular, scalar, standard
 
 DTYPES = [np.float32, np.float64]
 D4, S4, SO3 = dihedral(4), symmetric(4), so(3)
 PLANE, PIXELS, REGULAR = standard(D4), pixels(D4, 3), regular(D4)
-V, SCALARS, SETS = standard(SO3), trivial(SO3, 4), standard(S4)
+V, SCALARS, SETS = standard(SO3), scalar(SO3, 4), standard(S4)
 ICOSAHEDRAL = polyhedral("icosahedral")
 
 LAYERS = {
@@ -119,7 +119,7 @@ def test_unit_variance_goes_through(reps):
 
 def test_weights_by_formula():
     """Deviation ``sqrt(dim / k)``: k maps arrive at a summand of that dimension."""
-    layer = linear(2 * V + SCALARS, 3 * V + 2 * trivial(SO3))
+    layer = linear(2 * V + SCALARS, 3 * V + 2 * scalar(SO3))
     weights = jax.jit(jax.vmap(lambda k: layer.init(k)["weight"]))(jax.random.split(jax.random.key(0), 4000))
     expected = np.sqrt([3 / 2] * 6 + [1 / 4] * 8)
     found = np.asarray(weights).std(axis=0, ddof=1)

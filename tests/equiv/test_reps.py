@@ -31,8 +31,8 @@ from equiv.reps import (
     regular,
     representation,
     restrict,
+    scalar,
     standard,
-    trivial,
 )
 
 DTYPES = [np.float32, np.float64]
@@ -68,13 +68,13 @@ def test_characters_of_s4():
     assert characters(v).tolist() == fixed.tolist()
     assert characters(v * v).tolist() == (fixed**2).tolist()
     assert characters(v * v * v).tolist() == (fixed**3).tolist()
-    assert characters(2 * v + trivial(S4, 3)).tolist() == (2 * fixed + 3).tolist()
+    assert characters(2 * v + scalar(S4, 3)).tolist() == (2 * fixed + 3).tolist()
     assert characters(regular(S4)).tolist() == [24] + [0] * 23
 
 
 def test_multiplicities_are_whole_numbers():
     """Burnside: V has 2 parts, V x V as many as partitions of two labelled points allow (Bell numbers), and so on."""
-    v, one = standard(S4), trivial(S4)
+    v, one = standard(S4), scalar(S4)
     assert [multiplicity(v, one), multiplicity(v, v), multiplicity(v * v, v), multiplicity(v * v, v * v)] == [
         1,
         2,
@@ -86,7 +86,7 @@ def test_multiplicities_are_whole_numbers():
     plane = standard(D4)
     assert multiplicity(plane, plane) == 1
     assert multiplicity(plane * plane, plane * plane) == 4
-    assert multiplicity(pixels(D4, 3), trivial(D4)) == 3  # centre, edges, corners
+    assert multiplicity(pixels(D4, 3), scalar(D4)) == 3  # centre, edges, corners
 
 
 @pytest.mark.parametrize(("solid", "expected"), [("tetrahedral", 1), ("octahedral", 1), ("icosahedral", 1)])
@@ -110,7 +110,7 @@ def test_characters_of_so3():
     @jax.jit
     def measured(a):
         g = SO3.exp(a[:, None] * axis[None])
-        return character(v, g), character(v * v, g), character(v * v * v, g), character(2 * v + trivial(SO3), g)
+        return character(v, g), character(v * v, g), character(v * v * v, g), character(2 * v + scalar(SO3), g)
 
     weyl = [np.sin((l + 0.5) * a) / np.sin(a / 2) for l in range(4)]
     one, two, three, total = measured(a)
@@ -197,11 +197,11 @@ def test_standard_of_matrix_groups():
         assert standard(group).orthogonal == group.compact
 
 
-def test_trivial():
-    assert trivial(SO3).dim == 1
-    assert trivial(SO3, 4) == 4 * trivial(SO3)
+def test_scalar():
+    assert scalar(SO3).dim == 1
+    assert scalar(SO3, 4) == 4 * scalar(SO3)
     x = np.arange(8.0).reshape(2, 4)
-    np.testing.assert_array_equal(jax.jit(trivial(S4, 4).act)(np.array([1, 0, 3, 2], np.int32), x), x)
+    np.testing.assert_array_equal(jax.jit(scalar(S4, 4).act)(np.array([1, 0, 3, 2], np.int32), x), x)
 
 
 # --- sum, tensor, dual, restriction ---------------------------------------------------------------------
@@ -214,7 +214,7 @@ def elements_of(group, n=5):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_sums_and_products_as_matrices(dtype):
     v, w = standard(SHEAR), standard(SHEAR).dual
-    rep = 2 * v + w * v + trivial(SHEAR) + (v + w) * w
+    rep = 2 * v + w * v + scalar(SHEAR) + (v + w) * w
     g = np.asarray(elements_of(SHEAR), dtype)
 
     @jax.jit
@@ -237,7 +237,7 @@ def test_sums_and_products_as_matrices(dtype):
 
 
 def test_the_algebra_of_representations():
-    v, w, one = standard(SO3), standard(SO3) * standard(SO3), trivial(SO3)
+    v, w, one = standard(SO3), standard(SO3) * standard(SO3), scalar(SO3)
     assert v + v == 2 * v
     assert 2 * v + v == 3 * v
     assert (v + w) + one == v + (w + one)
@@ -250,7 +250,7 @@ def test_the_algebra_of_representations():
     assert shear.dual != shear
     assert shear.dual.dual is shear
     assert str(2 * v + w) == "2 * standard(SO(3)) + standard(SO(3)) * standard(SO(3))"
-    assert str((v + one) * v) == "(standard(SO(3)) + trivial) * standard(SO(3))"
+    assert str((v + one) * v) == "(standard(SO(3)) + scalar) * standard(SO(3))"
     assert {v, 1 * v, v.dual} == {v}
 
 
@@ -278,7 +278,7 @@ def test_restriction():
 def test_finite_restriction_has_the_restricted_character():
     rep = restrict(pixels(D4, 4), inclusion(cyclic(4), D4))
     np.testing.assert_array_equal(characters(rep), characters(pixels(D4, 4))[:4])
-    assert multiplicity(restrict(regular(S4), inclusion(symmetric(3), S4)), trivial(symmetric(3))) == 4  # index of S_3
+    assert multiplicity(restrict(regular(S4), inclusion(symmetric(3), S4)), scalar(symmetric(3))) == 4  # index of S_3
 
 
 # --- act, matrix, orthogonality ---------------------------------------------------------------------------
@@ -289,7 +289,7 @@ ROWS = {
         standard(cyclic(5)),
         regular(symmetric(3)),
         pixels(D4, 3),
-        2 * standard(SO3) + trivial(SO3, 2),
+        2 * standard(SO3) + scalar(SO3, 2),
         standard(o(2)) * standard(o(2)),
         standard(SHEAR) * standard(SHEAR).dual,
         restrict(standard(so(4)), inclusion(SO3, so(4))),
