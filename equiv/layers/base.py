@@ -12,7 +12,7 @@ Parameters are plain nested dicts and tuples of arrays, and layers compose by fu
 import dataclasses
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,10 +21,18 @@ import numpy as np
 from equiv.groups.base import intern
 from equiv.reps import Rep
 
-__all__ = ["Layer", "Params", "parallel", "residual", "serial"]
+__all__ = ["Layer", "Params", "Weight", "parallel", "residual", "serial"]
 
 Params = Any
 """A nested structure of arrays."""
+
+
+class Weight(NamedTuple):
+    """A free linear map inside a layer, (rep_out.dim, rep_in.dim), that may leave Hom_G; a bias maps from a scalar."""
+
+    rep_in: Rep
+    rep_out: Rep
+    matrix: jax.Array
 
 
 @jax.tree_util.register_static
@@ -41,6 +49,8 @@ class Layer:
         rep_out: representation of the output.
         init: ``init(key, dtype=float) -> params``.
         apply: ``apply(params, x: (..., rep_in.dim)) -> (..., rep_out.dim)``.
+        weights: ``weights(params) -> tuple of Weight``, the maps inside that are free to leave Hom_G; none in a layer
+            that is equivariant whatever its parameters. Penalties (``equiv.soft``) act on these.
     """
 
     spec: tuple
@@ -49,6 +59,7 @@ class Layer:
     rep_out: Rep
     init: Callable[..., Params] = dataclasses.field(repr=False)
     apply: Callable[[Params, jax.Array], jax.Array] = dataclasses.field(repr=False)
+    weights: Callable[[Params], tuple[Weight, ...]] = dataclasses.field(repr=False, default=lambda params: ())
 
     def __post_init__(self) -> None:
         unchecked = self.apply
@@ -75,6 +86,10 @@ def _one_each(what: str, layers: tuple[Layer, ...], params: Params) -> Params:
         given = f"{len(params)}" if isinstance(params, tuple | list) else f"a {type(params).__name__}"
         raise ValueError(f"{what} takes a tuple with the parameters of its {len(layers)} layers, got {given}")
     return params
+
+
+def _weights(layers: tuple[Layer, ...]) -> Callable[[Params], tuple[Weight, ...]]:
+    return lambda params: tuple(w for layer, p in zip(layers, params) for w in layer.weights(p))
 
 
 def serial(*layers: Layer) -> Layer:
@@ -114,7 +129,7 @@ def serial(*layers: Layer) -> Layer:
         return x
 
     name = f"serial of {len(layers)} ({layers[0].rep_in} -> {layers[-1].rep_out})"
-    return intern(Layer(("serial", *layers), name, layers[0].rep_in, layers[-1].rep_out, init, apply))
+    return intern(Layer(("serial", *layers), name, layers[0].rep_in, layers[-1].rep_out, init, apply, _weights(layers)))
 
 
 def residual(layer: Layer) -> Layer:
@@ -142,7 +157,8 @@ def residual(layer: Layer) -> Layer:
     def apply(params: Params, x: jax.Array) -> jax.Array:
         return x + layer.apply(params, x)
 
-    return intern(Layer(("residual", layer), f"residual({layer})", layer.rep_in, layer.rep_out, layer.init, apply))
+    name = f"residual({layer})"
+    return intern(Layer(("residual", layer), name, layer.rep_in, layer.rep_out, layer.init, apply, layer.weights))
 
 
 def parallel(*layers: Layer) -> Layer:
@@ -177,4 +193,4 @@ def parallel(*layers: Layer) -> Layer:
         return jnp.concatenate([layer.apply(p, part) for layer, p, part in rows], axis=-1)
 
     name = f"parallel({', '.join(map(str, layers))})"
-    return intern(Layer(("parallel", *layers), name, rep_in, rep_out, init, apply))
+    return intern(Layer(("parallel", *layers), name, rep_in, rep_out, init, apply, _weights(layers)))

@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from equiv.groups.base import intern
-from equiv.layers.base import Layer, Params
+from equiv.layers.base import Layer, Params, Weight
 from equiv.reps import Rep, intertwiners, scalar
 
-__all__ = ["bias", "linear"]
+__all__ = ["bias", "dense", "linear"]
 
 
 def _entry(layer: str, params: Params, key: str, dtype: Any) -> jax.Array:
@@ -113,3 +113,47 @@ def bias(rep: Rep) -> Layer:
 
     name = f"bias({rep})"
     return intern(Layer(("bias", rep), name, rep, rep, init, apply))
+
+
+@functools.cache
+def dense(rep_in: Rep, rep_out: Rep) -> Layer:
+    """The general affine map, equivariant or not, ``y = W x + b``: what soft equivariance starts from.
+
+    Args:
+        rep_in: V.
+        rep_out: W, of the same group.
+
+    Returns:
+        A layer with parameters ``{"matrix": (dim W, dim V), "bias": (dim W,)}``, both of them free weights. The matrix
+        is drawn orthogonal, the bias uniform in [0, 1] / sqrt(dim W).
+
+    Raises:
+        ValueError: representations of two groups.
+
+    Example:
+        >>> from equiv.groups import so
+        >>> from equiv.reps import standard
+        >>> layer = dense(standard(so(3)), 2 * standard(so(3)))
+        >>> [weight.matrix.shape for weight in layer.weights(layer.init(jax.random.key(0)))]
+        [(6, 3), (6, 1)]
+    """
+    if rep_in.group != rep_out.group:
+        raise ValueError(f"dense needs two representations of one group, got {rep_in.group} and {rep_out.group}")
+
+    def init(key: jax.Array, dtype: Any = float) -> Params:
+        k_matrix, k_bias = jax.random.split(key)
+        matrix = jax.nn.initializers.orthogonal()(k_matrix, (rep_out.dim, rep_in.dim), dtype)
+        return {"matrix": matrix, "bias": jax.random.uniform(k_bias, (rep_out.dim,), dtype) / rep_out.dim**0.5}
+
+    def apply(params: Params, x: jax.Array) -> jax.Array:
+        shift = _entry(name, params, "bias", x.dtype)
+        return x @ _entry(name, params, "matrix", x.dtype).T + shift.reshape((1,) * (x.ndim - 1) + shift.shape)
+
+    def weights(params: Params) -> tuple[Weight, ...]:
+        return (
+            Weight(rep_in, rep_out, params["matrix"]),
+            Weight(scalar(rep_out.group), rep_out, params["bias"][:, None]),
+        )
+
+    name = f"dense({rep_in} -> {rep_out})"
+    return intern(Layer(("dense", rep_in, rep_out), name, rep_in, rep_out, init, apply, weights))

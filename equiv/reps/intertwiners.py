@@ -31,7 +31,7 @@ from scipy.sparse.csgraph import connected_components
 from equiv import numerics
 from equiv.reps.base import Rep, algebra, scalar
 
-__all__ = ["Basis", "average", "basis", "invariants", "moves"]
+__all__ = ["Basis", "average", "basis", "constraints", "invariants", "moves"]
 
 _MAX_UNKNOWNS = 2500
 _ZERO, _NONZERO = 1e-11, 1e-8
@@ -305,6 +305,34 @@ class Basis:
     def matrix(self, dtype: Any = float) -> Float[Array, "dim maps"]:
         """All basis maps, one per row, each flattened row by row: (dim, dim W * dim V)."""
         return jax.vmap(lambda c: self.combine(c).ravel())(jnp.eye(self.dim, dtype=dtype))
+
+
+def constraints(rep_in: Rep, rep_out: Rep) -> np.ndarray:
+    """The linear equations that make a matrix equivariant: ``C vec(M) = 0``, vec row by row.
+
+    ``d rho_out(A) M - M d rho_in(A)`` for a basis A of the Lie algebra, ``rho_out(h) M - M rho_in(h)`` for the discrete
+    generators h.
+
+    Args:
+        rep_in: V.
+        rep_out: W, of the same group.
+
+    Returns:
+        (equations, dim W * dim V), dense, float64.
+
+    Example:
+        >>> from equiv.groups import so
+        >>> from equiv.reps import standard
+        >>> constraints(standard(so(3)), standard(so(3))).shape
+        (27, 9)
+    """
+    group = rep_in.group
+    with numerics.constants():
+        steps = jax.jit(lambda: tuple(rep.matrix(group.generators()) for rep in (rep_out, rep_in)))()
+    eye_out, eye_in = np.eye(rep_out.dim), np.eye(rep_in.dim)
+    pairs = [*zip(*map(np.asarray, steps)), *zip(algebra(rep_out), algebra(rep_in))]
+    rows = [np.kron(a, eye_in) - np.kron(eye_out, b.T) for a, b in pairs]
+    return np.concatenate([np.zeros((0, rep_out.dim * rep_in.dim)), *rows])
 
 
 @functools.cache
