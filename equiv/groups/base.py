@@ -32,6 +32,7 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 __all__ = ["Element", "Group", "Homomorphism", "intern", "product", "projection"]
 
@@ -78,6 +79,8 @@ class Group:
         elements: ``elements(dtype=float)``, all of them stacked, the identity first; ValueError if infinite.
         index: ``index(g) -> (...)``, the position of ``g`` in ``elements()``; ValueError if infinite.
         generators: ``generators(dtype=float)``, stacked; with ``exp`` they generate the group. May be empty.
+        lie: ``lie()``, the basis ``d/dt exp(t e_k)`` at 0 of the Lie algebra of a matrix group: (dim, n, n), numpy,
+            float64; ValueError for elements that are no matrices.
     """
 
     spec: tuple
@@ -96,6 +99,7 @@ class Group:
     elements: Callable[..., Element] = dataclasses.field(repr=False)
     index: Callable[[Element], jax.Array] = dataclasses.field(repr=False)
     generators: Callable[..., Element] = dataclasses.field(repr=False)
+    lie: Callable[[], np.ndarray] = dataclasses.field(repr=False)
 
     def __str__(self) -> str:
         return self.name
@@ -153,6 +157,15 @@ def floating(g: Element, otherwise: Any = float) -> Any:
     """The dtype an element brings along: that of its first float array, or ``otherwise`` if it is made of integers."""
     dtypes = [leaf.dtype for leaf in map(jnp.asarray, jax.tree.leaves(g)) if jnp.issubdtype(leaf.dtype, jnp.floating)]
     return dtypes[0] if dtypes else otherwise
+
+
+def no_matrices(name: str, kind: str) -> Callable[[], np.ndarray]:
+    """The field ``lie`` of a group whose elements are no matrices: a refusal."""
+
+    def lie() -> np.ndarray:
+        raise ValueError(f"the Lie algebra of {name} is not one of matrices, its elements are {kind}; use exp")
+
+    return lie
 
 
 def product(*groups: Group) -> Group:
@@ -219,10 +232,11 @@ def product(*groups: Group) -> Group:
 
         return tuple(pad(i, g) for i, g in enumerate(groups))
 
+    name = " x ".join(g.name for g in groups)
     return intern(
         Group(
             spec=("product", *groups),
-            name=" x ".join(g.name for g in groups),
+            name=name,
             dim=sum(g.dim for g in groups),
             order=order,
             compact=all(g.compact for g in groups),
@@ -237,6 +251,7 @@ def product(*groups: Group) -> Group:
             elements=elements,
             index=index,
             generators=generators,
+            lie=no_matrices(name, "tuples"),
         )
     )
 

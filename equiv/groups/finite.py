@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from equiv.groups.base import Element, Group, intern
+from equiv.groups.base import Element, Group, intern, no_matrices
 
 __all__ = ["cyclic", "dihedral", "shifts", "symmetric"]
 
@@ -71,6 +71,7 @@ def _finite(
             elements=all_elements,
             index=index,
             generators=lambda dtype=float: jnp.asarray(generators, jnp.int32).reshape(-1, *shape),
+            lie=no_matrices(name, "integers"),
         )
     )
 

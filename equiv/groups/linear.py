@@ -106,9 +106,9 @@ def _haar_orthogonal(key: jax.Array, n: int, shape: tuple, dtype: Any) -> Float[
     return _polished(q * signs[..., None, :])
 
 
-def _reflection(n: int, dtype: Any) -> Float[Array, "n n"]:
+def _reflection(n: int) -> np.ndarray:
     """The mirror diag(1, ..., 1, -1)."""
-    return jnp.diag(jnp.ones(n, dtype).at[-1].set(-1))
+    return np.diag([1.0] * (n - 1) + [-1.0])
 
 
 def _listing(name: str, listed: np.ndarray | None) -> dict[str, Any]:
@@ -170,7 +170,8 @@ def so(n: int) -> Group:
             sample=sample,
             distance=_chordal,
             **_listing(f"SO({n})", None if n > 1 else np.ones((1, 1, 1))),
-            generators=lambda dtype=float: jnp.zeros((0, n, n), dtype),
+            generators=lambda dtype=float: jnp.asarray(np.zeros((0, n, n)), dtype),
+            lie=lambda: _skew_basis(n),
         )
     )
 
@@ -195,7 +196,7 @@ def o(n: int) -> Group:
     n = whole(n, 1, "the dimension of o")
 
     def mirror(dtype: Any = float) -> Element:
-        return _reflection(n, dtype)[None]
+        return jnp.asarray(_reflection(n)[None], dtype)
 
     return intern(
         Group(
@@ -214,6 +215,7 @@ def o(n: int) -> Group:
             distance=_chordal,
             **_listing(f"O({n})", None if n > 1 else np.array([[[1.0]], [[-1.0]]])),
             generators=mirror,
+            lie=lambda: _skew_basis(n),
         )
     )
 
@@ -341,6 +343,7 @@ def from_generators(lie: Any = (), discrete: Any = (), name: str | None = None) 
             distance=_chordal,
             **_listing(label, listed),
             generators=lambda dtype=float: jnp.asarray(steps, dtype),
+            lie=algebra.copy,
         )
     )
 
