@@ -1,6 +1,8 @@
 """Groups: records of functions on plain arrays, and the homomorphisms between them."""
 
 from equiv.groups.base import Element, Group, Homomorphism, product, projection
+from equiv.groups.classical import gl_plus, lorentz, scaling, sl, sp, su, u
+from equiv.groups.combined import embed, unembed, union
 from equiv.groups.finite import cyclic, dihedral, shifts, symmetric
 from equiv.groups.linear import from_generators, o, polyhedral, so
 from equiv.groups.subgroups import inclusion
@@ -11,13 +13,23 @@ __all__ = [
     "Homomorphism",
     "cyclic",
     "dihedral",
+    "embed",
     "from_generators",
+    "gl_plus",
     "inclusion",
+    "lorentz",
     "o",
     "polyhedral",
     "product",
     "projection",
+    "scaling",
     "shifts",
+    "sl",
     "so",
+    "sp",
+    "su",
     "symmetric",
+    "u",
+    "unembed",
+    "union",
 ]

@@ -15,44 +15,21 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from equiv import numerics
-from equiv.groups.base import Element, Group, intern
+from equiv.groups.base import Element, Group
 from equiv.groups.finite import whole
+from equiv.groups.matrices import closure, is_orthogonal, matrix_group, polished, skew_basis, uniform, walk
 
 __all__ = ["from_generators", "o", "polyhedral", "so"]
 
 
-def _skew_basis(n: int) -> np.ndarray:
-    """The basis of so(n): (n (n-1) / 2, n, n); axis order for n = 3, plane order otherwise."""
-    planes = [(1, 2), (2, 0), (0, 1)] if n == 3 else [(i, j) for i in range(n) for j in range(i + 1, n)]
-    basis = np.zeros((len(planes), n, n))
-    for k, (i, j) in enumerate(planes):
-        basis[k, j, i], basis[k, i, j] = 1, -1
-    return basis
-
-
-def _transpose(g: Float[Array, "... n n"]) -> Float[Array, "... n n"]:
-    return jnp.swapaxes(g, -1, -2)
-
-
-def _chordal(g: Float[Array, "... n n"], h: Float[Array, "... n n"]) -> Float[Array, "..."]:
-    g, h = jnp.broadcast_arrays(g, h)
-    return numerics.norm((g - h).reshape(*g.shape[:-2], -1))
-
-
-def _polished(g: Float[Array, "... n n"]) -> Float[Array, "... n n"]:
-    """One Newton step towards the nearest orthogonal matrix, ``g (3 - g^T g) / 2``; takes away what rounding left."""
-    eye = jnp.broadcast_to(jnp.eye(g.shape[-1], dtype=g.dtype), g.shape)
-    return g + g @ (eye - _transpose(g) @ g) / 2
-
-
 def _rotation_exp(n: int, x: Float[Array, "... d"]) -> Float[Array, "... n n"]:
-    basis = jnp.asarray(_skew_basis(n), x.dtype)
+    basis = jnp.asarray(skew_basis(n), x.dtype)
     skew = jnp.einsum("...k,kij->...ij", x, basis)
     if n > 3:
-        return _polished(numerics.expm(skew))
+        return polished(numerics.expm(skew))
     t = jnp.sum(x**2, axis=-1)[..., None, None]
     eye = jnp.broadcast_to(jnp.eye(n, dtype=x.dtype), skew.shape)
-    return _polished(eye + numerics.sinc(t) * skew + numerics.cosc(t) * (skew @ skew))
+    return polished(eye + numerics.sinc(t) * skew + numerics.cosc(t) * (skew @ skew))
 
 
 def _rotation_log(n: int, g: Float[Array, "... n n"]) -> Float[Array, "... d"]:
@@ -75,7 +52,7 @@ def _rotation_log(n: int, g: Float[Array, "... n n"]) -> Float[Array, "... d"]:
         log = jnp.where(small, near, far)[..., None] * v
     else:
         skew = numerics.logm(g)
-        log = jnp.einsum("...ij,kij->...k", skew, jnp.asarray(_skew_basis(n) / 2, g.dtype))
+        log = jnp.einsum("...ij,kij->...k", skew, jnp.asarray(skew_basis(n) / 2, g.dtype))
     proper = jnp.linalg.det(g) > 0
     return jnp.where(proper[..., None], log, jnp.nan)
 
@@ -99,32 +76,16 @@ def _quaternion(g: Float[Array, "... 3 3"]) -> tuple[Float[Array, "..."], Float[
     return q[..., 0], q[..., 1:]
 
 
-def _haar_orthogonal(key: jax.Array, n: int, shape: tuple, dtype: Any) -> Float[Array, "... n n"]:
+def haar_orthogonal(key: jax.Array, n: int, shape: tuple, dtype: Any) -> Float[Array, "... n n"]:
     """Haar measure on O(n): QR of a Gaussian matrix, with the signs of R's diagonal moved into Q (Mezzadri 2007)."""
     q, r = jnp.linalg.qr(jax.random.normal(key, (*shape, n, n), dtype))
     signs = jnp.where(jnp.diagonal(r, axis1=-2, axis2=-1) < 0, -1, 1).astype(q.dtype)
-    return _polished(q * signs[..., None, :])
+    return polished(q * signs[..., None, :])
 
 
 def _reflection(n: int) -> np.ndarray:
     """The mirror diag(1, ..., 1, -1)."""
     return np.diag([1.0] * (n - 1) + [-1.0])
-
-
-def _listing(name: str, listed: np.ndarray | None) -> dict[str, Any]:
-    """The fields ``elements`` and ``index`` of a matrix group: a list searched by distance, or a refusal."""
-
-    def refuse(*_: Any, **__: Any) -> Any:
-        raise ValueError(f"{name} has infinitely many elements and cannot list them; use sample")
-
-    def index(g: Float[Array, "... n n"]) -> jax.Array:
-        every = jnp.asarray(listed, g.dtype).reshape((1,) * (g.ndim - 2) + listed.shape)
-        difference = g[..., None, :, :] - every
-        return jnp.argmin(jnp.sum(difference**2, axis=(-2, -1)), axis=-1).astype(jnp.int32)
-
-    if listed is None:
-        return {"elements": refuse, "index": refuse}
-    return {"elements": lambda dtype=float: jnp.asarray(listed, dtype), "index": index}
 
 
 @functools.cache
@@ -151,28 +112,19 @@ def so(n: int) -> Group:
     n = whole(n, 1, "the dimension of so")
 
     def sample(key: jax.Array, shape: tuple = (), dtype: Any = float) -> Element:
-        q = _haar_orthogonal(key, n, tuple(shape), dtype)
+        q = haar_orthogonal(key, n, tuple(shape), dtype)
         return q.at[..., -1].multiply(jnp.sign(jnp.linalg.det(q))[..., None])
 
-    return intern(
-        Group(
-            spec=("so", n),
-            name=f"SO({n})",
-            dim=n * (n - 1) // 2,
-            order=1 if n == 1 else None,
-            compact=True,
-            shape=(n, n),
-            identity=lambda dtype=float: jnp.eye(n, dtype=dtype),
-            compose=jnp.matmul,
-            inverse=_transpose,
-            exp=functools.partial(_rotation_exp, n),
-            log=functools.partial(_rotation_log, n),
-            sample=sample,
-            distance=_chordal,
-            **_listing(f"SO({n})", None if n > 1 else np.ones((1, 1, 1))),
-            generators=lambda dtype=float: jnp.asarray(np.zeros((0, n, n)), dtype),
-            lie=lambda: _skew_basis(n),
-        )
+    return matrix_group(
+        spec=("so", n),
+        name=f"SO({n})",
+        lie=skew_basis(n),
+        steps=np.zeros((0, n, n)),
+        sample=sample,
+        form=np.eye(n),
+        listed=None if n > 1 else np.ones((1, 1, 1)),
+        exp=functools.partial(_rotation_exp, n),
+        log=functools.partial(_rotation_log, n),
     )
 
 
@@ -195,50 +147,23 @@ def o(n: int) -> Group:
     """
     n = whole(n, 1, "the dimension of o")
 
-    def mirror(dtype: Any = float) -> Element:
-        return jnp.asarray(_reflection(n)[None], dtype)
-
-    return intern(
-        Group(
-            spec=("o", n),
-            name=f"O({n})",
-            dim=n * (n - 1) // 2,
-            order=2 if n == 1 else None,
-            compact=True,
-            shape=(n, n),
-            identity=lambda dtype=float: jnp.eye(n, dtype=dtype),
-            compose=jnp.matmul,
-            inverse=_transpose,
-            exp=functools.partial(_rotation_exp, n),
-            log=functools.partial(_rotation_log, n),
-            sample=lambda key, shape=(), dtype=float: _haar_orthogonal(key, n, tuple(shape), dtype),
-            distance=_chordal,
-            **_listing(f"O({n})", None if n > 1 else np.array([[[1.0]], [[-1.0]]])),
-            generators=mirror,
-            lie=lambda: _skew_basis(n),
-        )
+    return matrix_group(
+        spec=("o", n),
+        name=f"O({n})",
+        lie=skew_basis(n),
+        steps=_reflection(n)[None],
+        sample=lambda key, shape=(), dtype=float: haar_orthogonal(key, n, tuple(shape), dtype),
+        form=np.eye(n),
+        listed=None if n > 1 else np.array([[[1.0]], [[-1.0]]]),
+        exp=functools.partial(_rotation_exp, n),
+        log=functools.partial(_rotation_log, n),
     )
-
-
-def _closure(generators: np.ndarray, most: int) -> np.ndarray | None:
-    """All products of the matrices, the identity first, each once; None if there are more than ``most``."""
-    found = np.tile(np.eye(generators.shape[-1]), (most, 1, 1))
-    count, frontier = 1, [found[0]]
-    while frontier:
-        products = [g @ a for g in generators for a in frontier]
-        frontier = []
-        for p in products:
-            if np.min(np.abs(found[:count] - p).max(axis=(1, 2))) > 1e-6:
-                if count == most:
-                    return None
-                found[count] = p
-                frontier.append(p)
-                count += 1
-    return found[:count]
 
 
 def _stack(matrices: Any, what: str) -> np.ndarray:
     """A list of square matrices of one size as (k, n, n) float64, or a ValueError that says what is wrong with it."""
+    if not np.iterable(matrices):
+        raise ValueError(f"{what} generators have to be a list of matrices, got {matrices!r}")
     listed = [np.asarray(m) for m in matrices]
     if not all(m.dtype.kind in "fiu" for m in listed):
         raise ValueError(f"{what} generators have to be matrices of real numbers, got {[str(m.dtype) for m in listed]}")
@@ -281,70 +206,29 @@ def from_generators(lie: Any = (), discrete: Any = (), name: str | None = None) 
         raise ValueError(f"from_generators needs matrices of one size in lie or discrete, got sizes {sorted(sizes)}")
     (n,) = sizes
     algebra, steps = algebra.reshape(-1, n, n), steps.reshape(-1, n, n)
-    if len(steps) and np.abs(np.linalg.det(steps)).min() < 1e-9:
-        raise ValueError("discrete generators have to be invertible, got a matrix with determinant 0")
-    coordinates = np.linalg.pinv(algebra.reshape(-1, n * n).T) if len(algebra) else np.zeros((0, n * n))
+    if len(steps) and np.linalg.cond(steps).max() > 1e12:
+        raise ValueError("discrete generators have to be invertible, got a matrix with determinant 0 to rounding")
     if len(algebra):
         if np.linalg.matrix_rank(algebra.reshape(-1, n * n)) < len(algebra):
             raise ValueError("lie generators have to be linearly independent, got dependent ones")
         brackets = np.einsum("aij,bjk->abik", algebra, algebra)
         brackets = (brackets - brackets.swapaxes(0, 1)).reshape(-1, n * n)
-        residual = brackets - brackets @ coordinates.T @ algebra.reshape(-1, n * n)
+        residual = brackets - brackets @ np.linalg.pinv(algebra.reshape(-1, n * n)) @ algebra.reshape(-1, n * n)
         if np.abs(residual).max() > 1e-9 * (1 + np.abs(brackets).max()):
             raise ValueError(
                 "lie generators have to span a Lie algebra, but some bracket [A, B] leaves their span; add it"
             )
-    listed = _closure(steps, 2000) if not len(algebra) else None
-    orthogonal = np.allclose(algebra, -algebra.swapaxes(1, 2), atol=1e-12) and np.allclose(
-        steps @ steps.swapaxes(1, 2), np.eye(n), atol=1e-9
-    )
-    if listed is not None and orthogonal:  # products round off, the list does not: each the nearest orthogonal matrix
-        exact = listed.astype(np.longdouble)
-        for _ in range(2):
-            exact = exact + exact @ (np.eye(n) - exact.swapaxes(1, 2) @ exact) / 2
-        listed = exact.astype(np.float64)
-    label = name or f"group of {n}x{n} matrices ({len(algebra)} lie, {len(steps)} discrete generators)"
-
-    def exp(x: Float[Array, "... d"]) -> Element:
-        if not len(algebra):
-            return jnp.broadcast_to(jnp.eye(n, dtype=x.dtype), (*x.shape[:-1], n, n))
-        return numerics.expm(jnp.einsum("...k,kij->...ij", x, jnp.asarray(algebra, x.dtype)))
-
-    def log(g: Float[Array, "... n n"]) -> Float[Array, "... d"]:
-        flat = numerics.logm(g).reshape(*g.shape[:-2], n * n) if len(algebra) else g.reshape(*g.shape[:-2], n * n)
-        return jnp.einsum("kf,...f->...k", jnp.asarray(coordinates, g.dtype), flat)
-
-    def sample(key: jax.Array, shape: tuple = (), dtype: Any = float) -> Element:
-        shape = tuple(shape)
-        if listed is not None:
-            return jnp.asarray(listed, dtype)[jax.random.randint(key, shape, 0, len(listed))]
-        choices = jnp.asarray(np.concatenate([np.eye(n)[None], steps, np.linalg.inv(steps)]), dtype)
-        g = jnp.broadcast_to(jnp.eye(n, dtype=dtype), (*shape, n, n))
-        for k in jax.random.split(key, 8):
-            k_lie, k_step = jax.random.split(k)
-            x = jax.random.normal(k_lie, (*shape, len(algebra)), dtype) / jnp.sqrt(jnp.asarray(8, dtype))
-            g = g @ exp(x) @ choices[jax.random.randint(k_step, shape, 0, len(choices))]
-        return g
-
-    return intern(
-        Group(
-            spec=("generated", n, algebra.tobytes(), steps.tobytes()),
-            name=label,
-            dim=len(algebra),
-            order=None if listed is None else len(listed),
-            compact=bool(orthogonal),
-            shape=(n, n),
-            identity=lambda dtype=float: jnp.eye(n, dtype=dtype),
-            compose=jnp.matmul,
-            inverse=_transpose if orthogonal else jnp.linalg.inv,
-            exp=exp,
-            log=log,
-            sample=sample,
-            distance=_chordal,
-            **_listing(label, listed),
-            generators=lambda dtype=float: jnp.asarray(steps, dtype),
-            lie=algebra.copy,
-        )
+    orthogonal = is_orthogonal(algebra, steps)
+    form = np.eye(n) if orthogonal else None
+    listed = closure(steps, 2000, orthogonal) if not len(algebra) else None
+    return matrix_group(
+        spec=("generated", n, algebra.tobytes(), steps.tobytes()),
+        name=name or f"group of {n}x{n} matrices ({len(algebra)} lie, {len(steps)} discrete generators)",
+        lie=algebra,
+        steps=steps,
+        sample=walk(algebra, steps, form) if listed is None else uniform(listed),
+        form=form,
+        listed=listed,
     )
 
 
