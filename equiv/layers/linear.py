@@ -7,6 +7,8 @@ comes out: with ``E x x^T = 1``, a summand of W that receives ``k`` orthonormal 
 """
 
 import functools
+import math
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,16 +60,15 @@ def linear(rep_in: Rep, rep_out: Rep) -> Layer:
     basis = intertwiners.basis(rep_in, rep_out)
     fans: dict[int, int] = {}
     for block in basis.blocks:
-        fans[block.rows.start] = fans.get(block.rows.start, 0) + block.copies_in * block.atom.dim
+        fans[block.out] = fans.get(block.out, 0) + block.copies[1] * block.dim
     deviation = np.zeros(basis.dim)
-    for (summand, _), fan in zip(rep_out.summands, fans.values()):
-        if not fan:
-            raise ValueError(
-                f"no equivariant linear map of {rep_out.group} leads from {rep_in} to {summand}: drop it from {rep_out}"
-            )
     for block in basis.blocks:
-        fan = fans[block.rows.start]
-        deviation[block.span] = np.sqrt((block.rows.stop - block.rows.start) / block.copies_out / fan)
+        if not fans[block.out]:
+            missed = functools.reduce(operator.mul, block.word, scalar(rep_out.group))
+            raise ValueError(
+                f"no equivariant linear map of {rep_out.group} leads from {rep_in} to {missed}: drop it from {rep_out}"
+            )
+        deviation[block.span] = np.sqrt(math.prod(rep.dim for rep in block.word) / fans[block.out])
 
     def init(key: jax.Array, dtype: Any = float) -> Params:
         return {"weight": jnp.asarray(deviation, dtype) * jax.random.normal(key, (basis.dim,), dtype)}

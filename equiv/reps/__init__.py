@@ -5,19 +5,23 @@ from equiv.reps.base import (
     Rep,
     algebra,
     character,
+    generators,
     permutation,
     pixels,
     regular,
     representation,
     restrict,
     scalar,
+    spread,
     standard,
+    tensor,
 )
 
 __all__ = [
     "Rep",
     "algebra",
     "character",
+    "generators",
     "intertwiners",
     "permutation",
     "pixels",
@@ -25,5 +29,7 @@ __all__ = [
     "representation",
     "restrict",
     "scalar",
+    "spread",
     "standard",
+    "tensor",
 ]

@@ -14,7 +14,8 @@ on it.
 
 import dataclasses
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -32,13 +33,16 @@ __all__ = [
     "Rep",
     "algebra",
     "character",
+    "generators",
     "permutation",
     "pixels",
     "regular",
     "representation",
     "restrict",
     "scalar",
+    "spread",
     "standard",
+    "tensor",
 ]
 
 
@@ -116,11 +120,21 @@ class Rep:
 
     @property
     def dual(self) -> "Rep":
-        """The representation on linear forms, ``rho(g^-1)^T``; an orthogonal one is its own dual."""
+        """The representation on linear forms, ``rho(g^-1)^T``; an orthogonal one is its own dual.
+
+        Sums, tensor products and restrictions have sums, products and restrictions of duals for a dual.
+        """
         if self.orthogonal:
             return self
-        if self.spec[0] == "dual":
+        kind = self.spec[0]
+        if kind == "dual":
             return self.spec[1]
+        if kind == "sum":
+            return _sum(tuple((rep.dual, copies) for rep, copies in self.summands))
+        if kind == "tensor":
+            return _tensor(tuple(rep.dual for rep in self.factors))
+        if kind == "restriction":
+            return restrict(self.spec[1].dual, self.spec[2])
 
         def one(g: Element, v: jax.Array) -> jax.Array:
             return jax.linear_transpose(functools.partial(self.one, self.group.inverse(g)), v)(v)[0]
@@ -143,25 +157,14 @@ class Rep:
             self if copies == 1 else _sum(self.summands * copies) if len(self.summands) > 1 else _copies(self, copies)
         )
 
+    @property
+    def factors(self) -> tuple["Rep", ...]:
+        """The factors of a tensor product, none of them a product; a scalar has none, any other is its own only one."""
+        return {"tensor": self.spec[1], "scalar": ()}.get(self.spec[0], (self,))
+
     def __mul__(self, other: "Rep") -> "Rep":
-        if not isinstance(other, Rep):
-            return NotImplemented
-        _one_group("a tensor product", [self, other])
-
-        def one(g: Element, v: jax.Array) -> jax.Array:
-            grid = v.reshape(self.dim, other.dim)
-            grid = jax.vmap(functools.partial(other.one, g))(grid)
-            return jax.vmap(functools.partial(self.one, g), in_axes=1, out_axes=1)(grid).ravel()
-
-        return intern(
-            Rep(
-                spec=("tensor", self, other),
-                group=self.group,
-                name=f"{_factor(self)} * {_factor(other)}",
-                dim=self.dim * other.dim,
-                orthogonal=self.orthogonal and other.orthogonal,
-                one=one,
-            )
+        return (
+            _tensor(self.factors + other.factors, self.group, other.group) if isinstance(other, Rep) else NotImplemented
         )
 
 
@@ -192,10 +195,51 @@ def _factor(rep: Rep) -> str:
 def _one_group(what: str, reps: list[Rep]) -> Group:
     groups = list(dict.fromkeys(rep.group for rep in reps))
     if len(groups) > 1:
-        raise ValueError(
-            f"{what} needs representations of one group, got {' and '.join(map(str, groups))}; restrict them first"
-        )
+        raise ValueError(_two_groups(what, groups))
     return groups[0]
+
+
+def _two_groups(what: str, groups: Iterable[Group]) -> str:
+    return f"{what} needs representations of one group, got {' and '.join(map(str, groups))}; restrict them first"
+
+
+def _tensor(factors: tuple[Rep, ...], *groups: Group) -> Rep:
+    """The tensor product of any number of factors; that of none is the scalar of the group."""
+    groups = dict.fromkeys((*groups, *(rep.group for rep in factors)))
+    if len(groups) > 1:
+        raise ValueError(_two_groups("a tensor product", groups))
+    (group,) = groups
+    if len(factors) < 2:
+        return factors[0] if factors else scalar(group)
+    dims = tuple(rep.dim for rep in factors)
+
+    def one(g: Element, v: jax.Array) -> jax.Array:
+        grid = v.reshape(dims)
+        for axis, rep in enumerate(factors):
+            rows = jnp.moveaxis(grid, axis, -1)
+            moved = jax.vmap(functools.partial(rep.one, g))(rows.reshape(-1, rep.dim))
+            grid = jnp.moveaxis(moved.reshape(rows.shape), -1, axis)
+        return grid.ravel()
+
+    return intern(
+        Rep(
+            spec=("tensor", factors),
+            group=group,
+            name=_tensor_name(factors),
+            dim=math.prod(dims),
+            orthogonal=all(rep.orthogonal for rep in factors),
+            one=one,
+        )
+    )
+
+
+def _tensor_name(factors: tuple[Rep, ...]) -> str:
+    """``tensor(G, p, q)`` if that is what it is, the factors with stars between them otherwise."""
+    first = factors[0].dual if factors[0].spec[0] == "dual" else factors[0]
+    p = sum(rep == first for rep in factors)
+    if first.name == f"standard({first.group})" and factors == (first,) * p + (first.dual,) * (len(factors) - p):
+        return f"tensor({first.group}, {p}, {len(factors) - p})"
+    return " * ".join(map(_factor, factors))
 
 
 def _copies(rep: Rep, copies: int) -> Rep:
@@ -316,12 +360,83 @@ def standard(group: Group) -> Rep:
         return restrict(standard(plane), inclusion(group, plane))
     if family == "symmetric":
         return _permuting(group, group.spec[1], lambda g: g, name=f"standard({group})")
-    if isinstance(group.shape, tuple) and len(group.shape) == 2 and isinstance(group.shape[0], int):
+    if _of_matrices(group):
         n = group.shape[0]
         return intern(Rep(("standard", group), group, f"standard({group})", n, group.compact, lambda g, v: g @ v))
     raise ValueError(
         f"{group} has no standard representation; use regular({group}), or restrict one of a factor along a projection"
     )
+
+
+def _of_matrices(group: Group) -> bool:
+    return len(group.shape) == 2 and all(isinstance(side, int) for side in group.shape)
+
+
+@functools.cache
+def tensor(group: Group, p: int, q: int = 0) -> Rep:
+    """The tensors of rank (p, q), ``V x ... x V x V* x ... x V*`` with V = standard(group).
+
+    Args:
+        group: a group with a standard representation.
+        p: how many factors V, from 0.
+        q: how many factors V*, from 0; for an orthogonal V they are factors V.
+
+    Raises:
+        ValueError: p or q is not a whole number of at least 0, or the group has no standard representation.
+
+    Example:
+        >>> from equiv.groups import so
+        >>> tensor(so(3), 2).dim, tensor(so(3), 1, 1) is tensor(so(3), 2), tensor(so(3), 0).dim
+        (9, True, 1)
+    """
+    p, q = whole(p, 0, "the rank p of a tensor"), whole(q, 0, "the rank q of a tensor")
+    v = standard(group)
+    return _tensor((v,) * p + (v.dual,) * q, group)
+
+
+@functools.cache
+def spread(group: Group, channels: int) -> Rep:
+    """A sum of tensors of every rank that fits: about equal numbers of channels for each rank, so many in all.
+
+    With d = dim V and R the largest rank with ``(R + 1) d^R <= channels``, rank r gets ``d^(R - r)`` copies; what is
+    left over is spread in the same way. If V is not orthogonal, the copies of rank r are shared out among the types
+    (p, r - p) in proportion to the binomial coefficients.
+
+    Args:
+        group: a group with a standard representation of dimension d of at least 2.
+        channels: dimension of the result.
+
+    Raises:
+        ValueError: ``channels`` is not a whole number of at least 1.
+
+    Example:
+        >>> from equiv.groups import o
+        >>> print(spread(o(3), 128))
+        38 * scalar + 12 * standard(O(3)) + 3 * tensor(O(3), 2, 0) + tensor(O(3), 3, 0)
+
+    Reference:
+        Finzi, Welling, Wilson, ICML 2021 (arXiv 2104.09459); the heuristic of their code.
+
+    Differs from the paper:
+        Copies that do not divide evenly among (p, r - p) are drawn at random there; here the largest remainders get
+        them, the most balanced types first, so that equal arguments give equal representations.
+    """
+    left, v = whole(channels, 1, "the number of channels"), standard(group)
+    ranks: dict[int, int] = {}
+    while left:
+        most = max(r for r in range(left) if (r + 1) * v.dim**r <= left) if v.dim > 1 else 0
+        for r in range(most + 1):
+            ranks[r] = ranks.get(r, 0) + v.dim ** (most - r)
+        left -= (most + 1) * v.dim**most
+    parts = []
+    for r, copies in ranks.items():
+        shares = [math.comb(r, q) * copies / 2**r for q in range(r + 1)] if not v.orthogonal else [copies]
+        counts = [int(share) for share in shares]
+        order = sorted(range(len(shares)), key=lambda q: (counts[q] - shares[q], abs(2 * q - r), q))
+        for q in order[: copies - sum(counts)]:
+            counts[q] += 1
+        parts += [(tensor(group, r - q, q), count) for q, count in enumerate(counts) if count]
+    return _sum(tuple(parts))
 
 
 def permutation(group: Group, degree: int, images: Callable[[Element], jax.Array], name: str | None = None) -> Rep:
@@ -487,6 +602,20 @@ def restrict(rep: Rep, homomorphism: Homomorphism) -> Rep:
         )
     if homomorphism.source == homomorphism.target and homomorphism.spec[0] == "inclusion":
         return rep
+    along, subgroup = functools.partial(restrict, homomorphism=homomorphism), homomorphism.source
+    kind = rep.spec[0]
+    if kind == "scalar":
+        return scalar(subgroup)
+    if kind == "sum":
+        return _sum(tuple(part for one, copies in rep.summands for part in (copies * along(one)).summands))
+    if kind == "tensor":
+        return _tensor(tuple(along(factor) for factor in rep.factors), subgroup)
+    if kind == "dual" and along(rep.spec[1]).spec[0] != "restriction":
+        return along(rep.spec[1]).dual
+    if kind == "standard" and homomorphism.spec[0] == "inclusion" and _of_matrices(subgroup):
+        # Matrices of the same size act as they are; smaller ones sit in the upper left corner.
+        rest = rep.dim - subgroup.shape[0]
+        return standard(subgroup) + scalar(subgroup, rest) if rest else standard(subgroup)
     return intern(
         Rep(
             spec=("restriction", rep, homomorphism),
@@ -518,6 +647,9 @@ def character(rep: Rep, g: Element) -> Shaped[Array, "..."]:
 def algebra(rep: Rep) -> np.ndarray:
     """The Lie algebra's matrices ``d rho(e_k) = d/dt rho(exp(t e_k))`` at ``t = 0``, in float64.
 
+    Sums, products and duals of the standard representation of a matrix group are written down; any other action is
+    differentiated.
+
     Args:
         rep: the representation.
 
@@ -533,9 +665,22 @@ def algebra(rep: Rep) -> np.ndarray:
         >>> algebra(standard(so(2))).round(6).tolist()
         [[[0.0, -1.0], [1.0, 0.0]]]
     """
-    if rep.group.dim == 0:
-        return np.zeros((0, rep.dim, rep.dim))
-    x = np.cos(1.0 + np.arange(rep.group.dim)) / rep.group.dim**0.5
+    kind, d = rep.spec[0], rep.group.dim
+    if d == 0 or kind == "scalar":
+        return np.zeros((d, rep.dim, rep.dim))
+    if kind == "standard":
+        return rep.group.lie()
+    if kind == "dual":
+        return -algebra(rep.spec[1]).swapaxes(1, 2)
+    if kind == "sum":
+        parts = [(algebra(one), copies) for one, copies in rep.summands]
+        return np.stack([scipy.linalg.block_diag(*(a[k] for a, n in parts for _ in range(n))) for k in range(d)])
+    if kind == "tensor":
+        total = np.zeros((d, 1, 1))
+        for factor in rep.factors:
+            total = _kron(total, np.eye(factor.dim)[None]) + _kron(np.eye(total.shape[1])[None], algebra(factor))
+        return total
+    x = np.cos(1.0 + np.arange(d)) / d**0.5
     rho = lambda x: rep.matrix(rep.group.exp(x))
     with numerics.constants():
         tangent, value = jax.jit(lambda x: (jax.jacfwd(rho)(jnp.zeros_like(x)), rho(x)))(jnp.asarray(x))
@@ -547,3 +692,40 @@ def algebra(rep: Rep) -> np.ndarray:
             f"write the action so that jax can differentiate it there, or check that it is a representation"
         )
     return slopes
+
+
+@functools.cache
+def generators(rep: Rep) -> np.ndarray:
+    """The matrices of the discrete generators, in float64; with ``algebra`` they say what it takes to be equivariant.
+
+    Args:
+        rep: the representation.
+
+    Returns:
+        (number of generators, dim, dim).
+
+    Example:
+        >>> from equiv.groups import cyclic
+        >>> generators(regular(cyclic(2))).tolist()
+        [[[0.0, 1.0], [1.0, 0.0]]]
+    """
+    kind = rep.spec[0]
+    if kind == "tensor":
+        return functools.reduce(_kron, map(generators, rep.factors))
+    if kind == "sum":
+        parts = [(generators(one), copies) for one, copies in rep.summands]
+        count = len(parts[0][0])
+        every = [scipy.linalg.block_diag(*(h[k] for h, n in parts for _ in range(n))) for k in range(count)]
+        return np.stack(every) if every else np.zeros((0, rep.dim, rep.dim))
+    if kind == "dual":
+        return np.linalg.inv(generators(rep.spec[1])).swapaxes(1, 2)
+    with numerics.constants():
+        if kind == "standard":
+            return np.asarray(rep.group.generators())
+        return np.asarray(jax.jit(lambda: rep.matrix(rep.group.generators()))())
+
+
+def _kron(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Kronecker products of the matrices of two stacks, pair by pair."""
+    both = a[:, :, None, :, None] * b[:, None, :, None, :]
+    return both.reshape(len(both), a.shape[1] * b.shape[1], a.shape[2] * b.shape[2])

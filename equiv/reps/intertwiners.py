@@ -1,83 +1,125 @@
 """Hom_G(V, W): an orthonormal basis of the linear maps M with ``rho_W(g) M = M rho_V(g)`` for all g.
 
-Direct sums are solved summand by summand, and equal pairs of summands share one solution, so only *atoms* are ever
-solved: pairs of representations that are no sums. There are two routes, chosen by what the actions do:
+Vectorised row by row, such maps are the invariant vectors of ``W x V*``. Direct sums, and products of sums, are taken
+apart first, so that only *words* are ever solved: lists of factors that are neither sums nor products. A layer between
+hundreds of channels has a handful of words, each with many copies; a word is solved once and kept. There are four
+routes, the first that serves is taken:
 
-* **Orbits** (exact). If both actions move coordinates around, up to sign (permutations, images, regular
-  representations), a map is equivariant exactly if its entries agree along the orbits of index pairs (i, j). The
-  orbits are the connected components of the graph on signed pairs whose edges are the generators; an orbit that meets
-  its own negative carries no map. Integers only.
-* **Null space** (generic). The Gram matrix of the linear constraints, from the generators and the Lie algebra, is
-  diagonalised in float64 and refined in extended precision. Its spectrum has to show a gap between 0 and the rest;
-  without one there is an error and no guess.
+* **Orbits** (exact). If every factor moves coordinates around, up to sign (permutations, images, regular
+  representations), a vector is invariant exactly if its entries agree along the orbits of index tuples. The orbits are
+  the connected components of the graph on signed tuples whose edges are the generators; an orbit that meets its own
+  negative carries no vector. Integers only.
+* **Factors of one kind.** The standard representation of a direct product's factor, or of a group embedded in more
+  coordinates, is solved for that group; different factors of a product do not see one another, and their invariants
+  multiply.
+* **Classical groups** (exact up to orthonormalisation). For V and V* of O(n), SO(n), O(p,q) and its subgroups, Sp(n),
+  GL(n), SL(n), U(n), SU(n) the first fundamental theorem writes all invariants down: products of the group's form over
+  the perfect matchings of the indices, and of volumes. They may depend on each other; the Gram matrix tells.
+* **Null space** (any generators). The constraints ``d rho(A) v = 0``, ``rho(h) v = v`` as a sparse matrix C. ``C^T C``
+  falls into blocks, equal ones are diagonalised once, in float64, and the null vectors refined in extended precision.
+  The spectrum has to show a gap between 0 and the rest; without one there is an error and no guess.
 
+Words are kept by their factors, which compare by what they are (generators, sizes, coordinates) and never by a name.
 A basis element is a (dim W, dim V) matrix; they are orthonormal in the Frobenius product ``<A, B> = sum_ij A_ij B_ij``.
 
-Reference: Maron, Ben-Hamu, Shamir, Lipman, Invariant and Equivariant Graph Networks, ICLR 2019 (arXiv 1812.09902), for
-orbits of index tuples; Finzi, Welling, Wilson, ICML 2021 (arXiv 2104.09459), for generators as constraints.
+Reference: Finzi, Welling, Wilson, ICML 2021 (arXiv 2104.09459), for generators as constraints; Maron, Ben-Hamu, Shamir,
+Lipman, ICLR 2019 (arXiv 1812.09902), for orbits of index tuples; Weyl, The Classical Groups, 1939, for the classical
+invariants.
 """
 
 import dataclasses
 import functools
+import itertools
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.sparse
 from jaxtyping import Array, Float
-from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from equiv import numerics
-from equiv.reps.base import Rep, algebra, scalar
+from equiv.groups import Group, Homomorphism, unembed
+from equiv.reps.base import Rep, algebra, generators, restrict, scalar, standard
 
 __all__ = ["Basis", "average", "basis", "constraints", "invariants", "moves"]
 
-_MAX_UNKNOWNS = 2500
+Word = tuple[Rep, ...]
+"""Factors, none of them a sum, a product or a scalar."""
+
+_MAX_BLOCK = 3000
+"""Unknowns of one block of the null-space route; its eigenvectors take seconds and 70 MB."""
+_MAX_ENTRIES = 40_000_000
+"""Entries of a matrix of spanning or null vectors, 320 MB."""
 _ZERO, _NONZERO = 1e-11, 1e-8
 """Relative eigenvalues of the Gram matrix: below the first is null, above the second is not, between is an error."""
 
 
-@dataclasses.dataclass(frozen=True)
+# --- solved words ------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Orbits:
-    """Maps with disjoint supports: entry (i, j) is ``values[i, j] * c[labels[i, j]]``."""
+    """Invariant vectors with disjoint supports: entry n is ``values[n] * c[labels[n]]``, 0 where the label is dim."""
 
     dim: int
     labels: np.ndarray = dataclasses.field(repr=False)
     values: np.ndarray = dataclasses.field(repr=False)
 
     def combine(self, c: jax.Array) -> jax.Array:
-        padded = jnp.concatenate([c, jnp.zeros((*c.shape[:-1], 1), c.dtype)], axis=-1)
-        values = jnp.asarray(self.values, c.dtype).reshape((1,) * (c.ndim - 1) + self.values.shape)
-        return padded[..., jnp.asarray(self.labels)] * values
+        padded = jnp.concatenate([c, jnp.zeros((len(c), 1), c.dtype)], axis=1)
+        return padded[:, jnp.asarray(self.labels)] * jnp.asarray(self.values, c.dtype)[None]
 
     def coefficients(self, w: jax.Array) -> jax.Array:
-        flat = (w * jnp.asarray(self.values, w.dtype).reshape((1,) * (w.ndim - 2) + self.values.shape)).reshape(
-            *w.shape[:-2], -1
-        )
-        zeros = jnp.zeros((*w.shape[:-2], self.dim + 1), w.dtype)
-        return zeros.at[..., jnp.asarray(self.labels).ravel()].add(flat)[..., :-1]
+        zeros = jnp.zeros((len(w), self.dim + 1), w.dtype)
+        weighted = w * jnp.asarray(self.values, w.dtype)[None]
+        return zeros.at[:, jnp.asarray(self.labels)].add(weighted)[:, :-1]
+
+    def dense(self) -> np.ndarray:
+        rows = np.zeros((self.dim + 1, len(self.labels)))
+        rows[self.labels, np.arange(len(self.labels))] = self.values
+        return rows[:-1]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Dense:
-    """An atom given by its maps, (dim, rows, columns)."""
+    """Invariant vectors given as rows, (dim, size)."""
 
     dim: int
-    maps: np.ndarray = dataclasses.field(repr=False)
+    rows: np.ndarray = dataclasses.field(repr=False)
 
     def combine(self, c: jax.Array) -> jax.Array:
-        return jnp.einsum("...k,kij->...ij", c, jnp.asarray(self.maps, c.dtype))
+        return c @ jnp.asarray(self.rows, c.dtype)
 
     def coefficients(self, w: jax.Array) -> jax.Array:
-        return jnp.einsum("...ij,kij->...k", w, jnp.asarray(self.maps, w.dtype))
+        return w @ jnp.asarray(self.rows, w.dtype).T
+
+    def dense(self) -> np.ndarray:
+        return self.rows
+
+
+@functools.cache
+def _solve(word: Word) -> Orbits | Dense:
+    """The invariants of a word of factors, by the first route that serves."""
+    moved = [moves(rep) for rep in word]
+    if all(move is not None for move in moved):
+        return _orbits([rep.dim for rep in word], moved)
+    for route in (_separate, _classical):
+        found = route(word)
+        if found is not None:
+            return found
+    return _null_space(word)
+
+
+# --- orbits ----------------------------------------------------------------------------------------------------------
 
 
 def moves(rep: Rep) -> tuple[np.ndarray, np.ndarray] | None:
     """Where the generators send the coordinates, if the action moves coordinates around up to sign.
 
-    Read off the action: it is applied to the numbers 1 ... dim, and the answer is checked on a random vector. A Lie
-    algebra has to act by zero.
+    Read off the matrices of the generators. A Lie algebra has to act by zero.
 
     Args:
         rep: any representation.
@@ -99,144 +141,468 @@ def moves(rep: Rep) -> tuple[np.ndarray, np.ndarray] | None:
 
 @functools.cache
 def _moves(rep: Rep) -> tuple[np.ndarray, np.ndarray] | None:
-    group = rep.group
-    probe = np.random.default_rng(0).normal(size=rep.dim)
-
-    @jax.jit
-    def moved(vectors: jax.Array) -> jax.Array:
-        steps = group.generators()
-        spread = jax.tree.map(lambda leaf: leaf[:, None], steps)
-        return rep.act(spread, vectors[None])
-
-    with numerics.constants():
-        named, tested = np.moveaxis(
-            np.asarray(moved(jnp.asarray(np.stack([np.arange(1.0, rep.dim + 1), probe])))), 1, 0
-        )
+    kind = rep.spec[0]
+    if kind == "sum":
+        parts = [(_moves(one), copies, one.dim) for one, copies in rep.summands]
+        if any(move is None for move, _, _ in parts):
+            return None
+        images, signs, offset = [], [], 0
+        for (to, sign), copies, dim in parts:
+            for _ in range(copies):
+                images.append(to + offset)
+                signs.append(sign)
+                offset += dim
+        return np.concatenate(images, axis=1), np.concatenate(signs, axis=1)
+    if kind == "tensor":
+        parts = [_moves(factor) for factor in rep.factors]
+        return None if any(move is None for move in parts) else _moves_of_tuples([f.dim for f in rep.factors], parts)
+    if kind == "permutation":
+        images = np.frombuffer(rep.spec[3], np.int32).reshape(-1, rep.dim)[1:].astype(int)
+        return images, np.ones_like(images)
+    if kind == "scalar":
+        count = jax.tree.leaves(jax.eval_shape(rep.group.generators))[0].shape[0]
+        return np.zeros((count, 1), int), np.ones((count, 1), int)
     if np.abs(algebra(rep)).max(initial=0.0) > 1e-12:
         return None
-    sources = np.rint(np.abs(named)).astype(int) - 1  # coordinate j of the moved vector came from sources[j]
-    if not all(np.array_equal(np.sort(row), np.arange(rep.dim)) for row in sources):
-        return None
-    signs_at = np.sign(named)
-    if not np.allclose(
-        np.take_along_axis(np.broadcast_to(probe, sources.shape), sources, 1) * signs_at, tested, atol=1e-12
+    steps = generators(rep)
+    signs = np.rint(steps).astype(int)
+    if np.abs(steps - signs).max(initial=0.0) > 1e-12 or not (
+        (np.abs(signs).sum(axis=1) == 1).all() and (np.abs(signs).sum(axis=2) == 1).all()
     ):
         return None
-    images = np.argsort(sources, axis=1)
-    return images, np.take_along_axis(signs_at, images, axis=1).astype(int)
+    return np.argmax(np.abs(signs), axis=1), signs.sum(axis=1)
 
 
-def _orbits(rep_in: Rep, rep_out: Rep, move_in: tuple, move_out: tuple) -> Orbits:
-    n = rep_out.dim * rep_in.dim
-    starts, ends = [], []
-    pairs = np.arange(n).reshape(rep_out.dim, rep_in.dim)
-    for to_out, sign_out, to_in, sign_in in zip(*move_out, *move_in):
-        target = (to_out[:, None] * rep_in.dim + to_in[None, :]).ravel()
-        flips = (sign_out[:, None] != sign_in[None, :]).ravel()
-        for sign in (0, 1):
-            starts.append(2 * pairs.ravel() + sign)
-            ends.append(2 * target + (sign ^ flips))
-    rows = np.concatenate(starts) if starts else np.zeros(0, int)
-    columns = np.concatenate(ends) if ends else np.zeros(0, int)
-    graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(2 * n, 2 * n))
+def _moves_of_tuples(dims: Sequence[int], moved: Sequence[tuple]) -> tuple[np.ndarray, np.ndarray]:
+    """The moves of tuples of indices, numbered row by row, from the moves of the indices."""
+    images, signs = moved[0]
+    for dim, (to, sign) in zip(dims[1:], moved[1:]):
+        images = (images[:, :, None] * dim + to[:, None, :]).reshape(len(to), -1)
+        signs = (signs[:, :, None] * sign[:, None, :]).reshape(len(sign), -1)
+    return images, signs
+
+
+def _orbits(dims: Sequence[int], moved: Sequence[tuple]) -> Orbits:
+    if not dims:
+        return Orbits(1, np.zeros(1, np.int32), np.ones(1))
+    images, signs = _moves_of_tuples(dims, moved)
+    n = math.prod(dims)
+    here, flips = np.arange(n), signs < 0
+    starts = np.concatenate([np.zeros(0, int), *(2 * here + sign for _ in images for sign in (0, 1))])
+    ends = np.concatenate(
+        [np.zeros(0, int), *(2 * to + (sign ^ flip) for to, flip in zip(images, flips) for sign in (0, 1))]
+    )
+    graph = scipy.sparse.coo_array((np.ones(len(starts), np.int8), (starts, ends)), shape=(2 * n, 2 * n))
     _, component = connected_components(graph, directed=False)
     component = component.reshape(n, 2)
     alive = component[:, 0] != component[:, 1]
     orbit = np.where(alive, component.min(axis=1), -1)  # a component and its negative are one orbit
     _, first, label = np.unique(orbit[alive], return_index=True, return_inverse=True)
-    rank = np.argsort(np.argsort(first))  # orbits in the order of their first index pair
-    labels = np.full(n, -1)
+    rank = np.argsort(np.argsort(first))  # orbits in the order of their first tuple
+    labels = np.full(n, len(first))
     labels[alive] = rank[label]
     sizes = np.bincount(labels[alive], minlength=len(first))
-    leaders = np.sort(first)
-    positive = component[alive][leaders, 0]  # the component of +(first pair of each orbit)
+    positive = component[alive][np.sort(first), 0]  # the component of +(first tuple of each orbit)
     values = np.zeros(n)
     values[alive] = np.where(component[alive, 0] == positive[labels[alive]], 1, -1) / np.sqrt(sizes[labels[alive]])
-    shape = (rep_out.dim, rep_in.dim)
-    return Orbits(
-        len(first),
-        np.where(labels < 0, len(first), labels).astype(np.int32).reshape(shape),
-        values.reshape(shape),
-    )
+    return Orbits(len(first), labels.astype(np.int32), values)
 
 
-def _null_space(rep_in: Rep, rep_out: Rep) -> Dense:
-    group, n = rep_in.group, rep_out.dim * rep_in.dim
-    if n > _MAX_UNKNOWNS:
-        raise ValueError(
-            f"the maps {rep_in} -> {rep_out} have {n} entries, "
-            f"more than the {_MAX_UNKNOWNS} that the null-space route can take; "
-            f"split the representations into direct sums of smaller ones"
-        )
-    with numerics.constants():
-        every = jax.jit(lambda: tuple(rep.matrix(group.generators()) for rep in (rep_out, rep_in)))()
-    parts = [tuple(map(np.asarray, every))]
-    parts.append((algebra(rep_out), algebra(rep_in)))
-    gram = np.zeros((n, n))
-    eye_out, eye_in = np.eye(rep_out.dim), np.eye(rep_in.dim)
-    for outs, ins in parts:
-        for a, b in zip(outs, ins):
-            constraint = np.kron(a, eye_in) - np.kron(eye_out, b.T)
-            gram += constraint.T @ constraint
-    spectrum, vectors = np.linalg.eigh(gram)
-    relative = spectrum / max(spectrum[-1], 1e-300) if spectrum[-1] > 1e-20 else np.zeros(n)
-    unclear = relative[(relative > _ZERO) & (relative < _NONZERO)]
-    if len(unclear):
+# --- factors of one kind ---------------------------------------------------------------------------------------------
+
+
+def _pulled_back(rep: Rep) -> tuple[Homomorphism, Rep] | None:
+    """``(f, rep')`` if the representation is ``rep'`` of a factor of a product, or of the group that is embedded."""
+    if rep.spec[0] == "restriction" and rep.spec[2].spec[0] in ("projection", "unembed"):
+        return rep.spec[2], rep.spec[1]
+    return None
+
+
+def _separate(word: Word) -> Orbits | Dense | None:
+    sources = [_pulled_back(rep) for rep in word]
+    if any(source is None for source in sources):
+        return None
+    maps = list(dict.fromkeys(f for f, _ in sources))
+    axes = {f: [k for k, (g, _) in enumerate(sources) if g == f] for f in maps}
+    parts = [_solve(tuple(sources[k][1] for k in axes[f])) for f in maps]
+    if len(maps) == 1:
+        return parts[0]
+    rows = np.ones((1, 1))
+    for part in parts:
+        rows = np.einsum("ki,lj->klij", rows, part.dense())
+        rows = rows.reshape(rows.shape[0] * rows.shape[1], rows.shape[2] * rows.shape[3])
+    order = [k for f in maps for k in axes[f]]
+    grid = rows.reshape(len(rows), *(word[k].dim for k in order))
+    return Dense(len(rows), np.transpose(grid, [0, *(1 + np.argsort(order))]).reshape(rows.shape))
+
+
+# --- classical groups ------------------------------------------------------------------------------------------------
+
+Piece = tuple[tuple[int, ...], np.ndarray]
+"""Axes, and an invariant tensor on them."""
+
+
+def _matchings(axes: tuple[int, ...]) -> Iterator[list[tuple[int, ...]]]:
+    """All perfect matchings."""
+    if not axes:
+        yield []
+        return
+    first, *rest = axes
+    for k, partner in enumerate(rest):
+        for others in _matchings((*rest[:k], *rest[k + 1 :])):
+            yield [(first, partner), *others]
+
+
+def _pairings(ups: tuple[int, ...], downs: tuple[int, ...]) -> Iterator[list[tuple[int, ...]]]:
+    """All bijections between two equally long lists of axes."""
+    for permuted in itertools.permutations(downs):
+        yield [*zip(ups, permuted)]
+
+
+def _teams(axes: tuple[int, ...], size: int, count: int) -> Iterator[tuple[list[tuple[int, ...]], tuple[int, ...]]]:
+    """``count`` disjoint sets of ``size`` axes, in no order, and the axes that are left."""
+    if not count:
+        yield [], axes
+        return
+    for first in range(len(axes)):  # the set that holds the earliest axis of all sets
+        for others in itertools.combinations(axes[first + 1 :], size - 1):
+            team = (axes[first], *others)
+            rest = tuple(axis for axis in axes[first + 1 :] if axis not in others)
+            for teams, left in _teams(rest, size, count - 1):
+                yield [team, *teams], tuple(sorted((*axes[:first], *left)))
+
+
+@functools.cache
+def _volume(n: int) -> np.ndarray:
+    """The Levi-Civita tensor."""
+    tensor = np.zeros((n,) * n)
+    for images in itertools.permutations(range(n)):
+        inversions = sum(a > b for a, b in itertools.combinations(images, 2))
+        tensor[images] = 1 - 2 * (inversions % 2)
+    return tensor
+
+
+def _with_form(form: np.ndarray, volume: bool, ups: tuple[bool, ...]) -> Iterator[list[Piece]]:
+    """Products of a non-degenerate form over matchings, and of one volume if the group keeps it.
+
+    The form has to be its own inverse up to sign: Euclidean, Lorentzian or symplectic.
+    """
+    n, axes = len(form), tuple(range(len(ups)))
+
+    def pair(a: int, b: int) -> Piece:
+        return (a, b), form if ups[a] == ups[b] else np.eye(n)
+
+    for matching in _matchings(axes) if len(axes) % 2 == 0 else ():
+        yield [pair(a, b) for a, b in matching]
+    if not volume or len(axes) < n or (len(axes) - n) % 2:
+        return
+    for (team,), rest in _teams(axes, n, 1):
+        tensor = _volume(n)
+        for place, axis in enumerate(team):
+            if not ups[axis]:
+                tensor = np.moveaxis(np.tensordot(form, tensor, (1, place)), 0, place)
+        for matching in _matchings(rest):
+            yield [(team, tensor), *(pair(a, b) for a, b in matching)]
+
+
+def _with_duals(n: int, volume: bool, ups: tuple[bool, ...]) -> Iterator[list[Piece]]:
+    """Pairings of V with V*, and volumes of what is left over if the group keeps them."""
+    up = tuple(axis for axis, raised in enumerate(ups) if raised)
+    down = tuple(axis for axis, raised in enumerate(ups) if not raised)
+    more, fewer = (up, down) if len(up) >= len(down) else (down, up)
+    excess = len(more) - len(fewer)
+    if excess % n or (excess and not volume):
+        return
+    for teams, rest in _teams(more, n, excess // n):
+        for pairing in _pairings(rest, fewer):
+            yield [*((team, _volume(n)) for team in teams), *((pair, np.eye(n)) for pair in pairing)]
+
+
+def _with_complex(n: int, volume: bool, ups: tuple[bool, ...]) -> Iterator[list[Piece]]:
+    """Hermitian pairings and complex volumes, with each real axis read as z or as its conjugate; complex tensors.
+
+    The real and the imaginary part of each are invariant. Swapping z and its conjugate everywhere conjugates, so the
+    first axis is always z.
+    """
+    z = np.concatenate([np.eye(n), 1j * np.eye(n)], axis=1)  # z = x + i y as a linear form on (x, y)
+    for bars in itertools.product((False, True), repeat=len(ups) - 1):
+        read = [z.conj() if barred else z for barred in (False, *bars)]
+        for pieces in _with_duals(n, volume, (True, *(not barred for barred in bars))):
+            turned = []
+            for axes, tensor in pieces:
+                for place, axis in enumerate(axes):
+                    tensor = np.moveaxis(np.tensordot(read[axis], tensor, (0, place)), 0, place)
+                turned.append((axes, tensor))
+            yield turned
+
+
+def _invariant_theory(group: Group) -> Any:
+    """How the group's invariants are written down, ``(is each axis V?) -> products of pieces``; None if unknown."""
+    family, *sizes = group.spec
+    if family in ("so", "o"):
+        return functools.partial(_with_form, np.eye(sizes[0]), family == "so")
+    if family == "lorentz":
+        p, q, component = sizes
+        return functools.partial(_with_form, np.diag([1.0] * p + [-1.0] * q), component in ("identity", "special"))
+    if family == "sp":
+        half = sizes[0] // 2
+        return functools.partial(_with_form, np.kron([[0.0, 1.0], [-1.0, 0.0]], np.eye(half)), False)
+    if family in ("gl_plus", "sl"):
+        return functools.partial(_with_duals, sizes[0], family == "sl")
+    if family in ("u", "su"):
+        return functools.partial(_with_complex, sizes[0], family == "su")
+    return None
+
+
+def _classical(word: Word) -> Dense | None:
+    """All invariants by the first fundamental theorem, if the factors are V and V* of one classical group."""
+    group = word[0].group
+    theory = _invariant_theory(group)
+    if theory is None or not set(word) <= {standard(group), standard(group).dual}:
+        return None
+    v = standard(group)
+    n, size = v.dim, v.dim ** len(word)
+    strides = n ** np.arange(len(word))[::-1]
+    rows = []
+    for pieces in theory(tuple(rep == v for rep in word)):
+        places, values = np.zeros(1, int), np.ones(1)
+        for axes, tensor in pieces:
+            at = np.nonzero(tensor)
+            offsets = sum(index * strides[axis] for index, axis in zip(at, axes))
+            places = (places[:, None] + offsets[None, :]).ravel()
+            values = (values[:, None] * tensor[at][None, :]).ravel()
+        for part in (values.real, values.imag) if np.iscomplexobj(values) else (values,):
+            rows.append((places, part))
+        if len(rows) * size > _MAX_ENTRIES:
+            raise ValueError(
+                f"{_invariants_of(word)} are spanned by {len(rows)} and more vectors of {size} entries, "
+                f"too many to orthonormalise; use tensors of lower rank"
+            )
+    spanning = np.zeros((len(rows), size))
+    for row, (places, values) in zip(spanning, rows):
+        row[places] = values
+    return _orthonormal(spanning, word)
+
+
+def _orthonormal(spanning: np.ndarray, word: Word) -> Dense:
+    """An orthonormal basis of the rows' span; their Gram matrix has to show its rank."""
+    if not len(spanning):
+        return Dense(0, spanning)
+    spectrum, turns = np.linalg.eigh(spanning @ spanning.T)
+    kept = _gap(spectrum / spectrum[-1], _invariants_of(word))
+    rows = (turns[:, kept:] / np.sqrt(spectrum[kept:])).T @ spanning
+    return Dense(len(rows), rows + (np.eye(len(rows)) - rows @ rows.T) @ rows / 2)
+
+
+def _gap(relative: np.ndarray, what: str) -> int:
+    """How many of the ascending relative eigenvalues are zero; ValueError if some are neither zero nor not."""
+    unclear = (relative > _ZERO) & (relative < _NONZERO)
+    if unclear.any():
         shown = ", ".join(f"{value:.1e}" for value in relative[: 2 + int(np.sum(relative < _NONZERO))])
         raise ValueError(
-            f"the equivariant maps {rep_in} -> {rep_out} of {group} cannot be told from nearly equivariant ones: "
-            f"the constraints' relative spectrum starts {shown}, "
+            f"{what} cannot be told from nearly invariant vectors: the relative spectrum starts {shown}, "
             f"and a gap from below {_ZERO:g} to above {_NONZERO:g} is needed; check the generators"
         )
-    dim = int(np.sum(relative <= _ZERO))
-    return Dense(dim, _refined(parts, spectrum[dim:], vectors, (rep_out.dim, rep_in.dim)))
+    return int(np.sum(relative <= _ZERO))
 
 
-def _refined(parts: list, spectrum: np.ndarray, vectors: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The null vectors, right to the last bit.
+# --- null space ------------------------------------------------------------------------------------------------------
+
+
+def _invariants_of(word: Word) -> str:
+    return f"the invariants of {' * '.join(map(str, word))} of {word[0].group}"
+
+
+def _sparse_kron(a: Any, b: Any) -> scipy.sparse.csr_array:
+    return scipy.sparse.kron(a, b, format="csr")
+
+
+def _equations(word: Word) -> list[scipy.sparse.csr_array]:
+    """The constraints on an invariant vector of a word, one square sparse matrix for each generator."""
+    dims = [rep.dim for rep in word]
+    slopes = [_cleaned(algebra(rep)) for rep in word]
+    steps = [_cleaned(generators(rep)) for rep in word]
+    mixed = max((math.prod(np.count_nonzero(step[k]) for step in steps) for k in range(len(steps[0]))), default=0)
+    if mixed > _MAX_ENTRIES:
+        raise ValueError(
+            f"{_invariants_of(word)} have {math.prod(dims)} entries, and a generator mixes them by a matrix with "
+            f"{mixed} entries that are not zero, too many to solve for; use smaller representations"
+        )
+    found = []
+    for k in range(word[0].group.dim):
+        total = scipy.sparse.csr_array((math.prod(dims),) * 2)
+        for axis, slope in enumerate(slopes):
+            before, after = math.prod(dims[:axis]), math.prod(dims[axis + 1 :])
+            own = _sparse_kron(scipy.sparse.csr_array(slope[k]), scipy.sparse.eye_array(after))
+            total = total + _sparse_kron(scipy.sparse.eye_array(before), own)
+        found.append(total)
+    for k in range(len(steps[0])):
+        whole = functools.reduce(_sparse_kron, [scipy.sparse.csr_array(step[k]) for step in steps])
+        found.append((whole - scipy.sparse.eye_array(whole.shape[0])).tocsr())
+    return found
+
+
+def _cleaned(matrices: np.ndarray) -> np.ndarray:
+    """Entries that are zero up to rounding set to zero, so that sparsity shows."""
+    return np.where(np.abs(matrices) < 1e-15, 0, matrices)
+
+
+def _null_space(word: Word) -> Dense:
+    size = math.prod(rep.dim for rep in word)
+    equations = _equations(word)
+    gram = sum((c.T @ c for c in equations), scipy.sparse.csr_array((size, size))).tocsr()
+    count, component = connected_components(gram, directed=False)
+    order = np.argsort(component, kind="stable")
+    blocks = np.split(order, np.cumsum(np.bincount(component, minlength=count))[:-1])
+    if max(map(len, blocks)) > _MAX_BLOCK:
+        raise ValueError(
+            f"{_invariants_of(word)} have {max(map(len, blocks))} entries that the generators mix, more than the "
+            f"{_MAX_BLOCK} that the null-space route can take; use smaller representations"
+        )
+    solved: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+    each = []
+    for block in blocks:
+        dense = gram[block][:, block].toarray() if len(blocks) > 1 else gram.toarray()
+        key = dense.tobytes()
+        if key not in solved:
+            solved[key] = np.linalg.eigh(dense)
+        each.append(solved[key])
+    top = max(spectrum[-1] for spectrum, _ in each)
+    relative = np.concatenate([spectrum for spectrum, _ in each]) / top if top > 1e-20 else np.zeros(size)
+    dim = _gap(np.sort(relative), _invariants_of(word))
+    if dim * size > _MAX_ENTRIES:
+        raise ValueError(
+            f"{_invariants_of(word)} are {dim} vectors of {size} entries, too many to keep; use smaller representations"
+        )
+    rows, used = np.zeros((dim, size)), 0
+    for block, (spectrum, vectors) in zip(blocks, each):
+        null = int(np.sum(spectrum <= _ZERO * top)) if top > 1e-20 else len(block)
+        if null:
+            own = [c[:, block] for c in equations] if len(blocks) > 1 else equations
+            rows[used : used + null, block] = _refined(own, spectrum[null:], vectors).T
+        used += null
+    return Dense(dim, rows)
+
+
+def _refined(equations: list, spectrum: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """The null vectors of one block, right to the last bit.
 
     One Newton step in extended precision for the constraints, and one for orthonormality.
     """
     dim = vectors.shape[1] - len(spectrum)
-    maps = vectors[:, :dim].T.reshape(dim, *shape).astype(np.longdouble)
-    if not maps.size:
-        return maps.astype(float)
-    slope = np.zeros_like(maps)
-    for outs, ins in parts:
-        for a, b in zip(np.asarray(outs, np.longdouble), np.asarray(ins, np.longdouble)):
-            residual = a @ maps - maps @ b
-            slope += a.T @ residual - residual @ b.T
-    others = vectors[:, dim:]
-    step = (others / spectrum) @ (others.T @ slope.reshape(dim, -1).T.astype(float))
-    flat = maps.reshape(dim, -1) - step.T
-    return (flat + (np.eye(dim) - flat @ flat.T) @ flat / 2).reshape(dim, *shape).astype(float)
+    null, others = vectors[:, :dim].astype(np.longdouble), vectors[:, dim:]
+    slope = np.zeros_like(null)
+    for c in (c.astype(np.longdouble) for c in equations):
+        slope += c.T @ (c @ null)
+    null = null - (others / spectrum) @ (others.T @ slope.astype(float))
+    return (null + null @ (np.eye(dim) - null.T @ null) / 2).astype(float)
+
+
+def constraints(rep_in: Rep, rep_out: Rep) -> np.ndarray:
+    """The linear equations that make a matrix equivariant: ``C vec(M) = 0``, vec row by row.
+
+    ``d rho_out(A) M - M d rho_in(A)`` for a basis A of the Lie algebra, ``rho_out(h) M - M rho_in(h)`` for the discrete
+    generators h.
+
+    Args:
+        rep_in: V.
+        rep_out: W, of the same group.
+
+    Returns:
+        (equations, dim W * dim V), dense, float64.
+
+    Raises:
+        ValueError: representations of two groups.
+
+    Example:
+        >>> from equiv.groups import so
+        >>> constraints(standard(so(3)), standard(so(3))).shape
+        (27, 9)
+    """
+    _of_one_group(rep_in, rep_out)
+    eye_out, eye_in = np.eye(rep_out.dim), np.eye(rep_in.dim)
+    pairs = [*zip(generators(rep_out), generators(rep_in)), *zip(algebra(rep_out), algebra(rep_in))]
+    rows = [np.kron(a, eye_in) - np.kron(eye_out, b.T) for a, b in pairs]
+    return np.concatenate([np.zeros((0, rep_out.dim * rep_in.dim)), *rows])
+
+
+def _of_one_group(rep_in: Rep, rep_out: Rep) -> None:
+    if rep_in.group != rep_out.group:
+        raise ValueError(
+            f"maps need two representations of one group, "
+            f"got {rep_in} of {rep_in.group} and {rep_out} of {rep_out.group}; "
+            f"restrict one along an inclusion"
+        )
+
+
+# --- bases -----------------------------------------------------------------------------------------------------------
 
 
 @functools.cache
-def _atom(rep_in: Rep, rep_out: Rep) -> Orbits | Dense:
-    move_in, move_out = moves(rep_in), moves(rep_out)
-    if move_in is not None and move_out is not None:
-        return _orbits(rep_in, rep_out, move_in, move_out)
-    return _null_space(rep_in, rep_out)
+def _terms(rep: Rep) -> tuple[tuple[Word, np.ndarray], ...]:
+    """The representation as a sum of words: each with the coordinates (copies, dim) of its copies."""
+    kind, group = rep.spec[0], rep.group
+    if kind == "sum":
+        found, offset = [], 0
+        for one, copies in rep.summands:
+            starts = offset + one.dim * np.arange(copies)
+            found += [
+                (word, (starts[:, None, None] + index).reshape(-1, index.shape[1])) for word, index in _terms(one)
+            ]
+            offset += one.dim * copies
+        return tuple(found)
+    if kind == "standard" and group.spec[0] == "embed":
+        moved = list(group.spec[3])
+        fixed = [k for k in range(rep.dim) if k not in moved]
+        inner = restrict(standard(group.spec[1]), unembed(group))
+        return ((inner.factors, np.array([moved])), *([((), np.array(fixed)[:, None])] if fixed else []))
+    if kind != "tensor":
+        return ((rep.factors, np.arange(rep.dim)[None]),)
+    merged: dict[Word, list[np.ndarray]] = {}
+    for terms in itertools.product(*map(_terms, rep.factors)):
+        at = np.zeros((1, 1), int)
+        for factor, (_, index) in zip(rep.factors, terms):
+            at = at[:, None, :, None] * factor.dim + index[None, :, None, :]
+            at = at.reshape(at.shape[0] * at.shape[1], -1)
+        merged.setdefault(sum((word for word, _ in terms), ()), []).append(at)
+    return tuple((word, np.concatenate(parts)) for word, parts in merged.items())
+
+
+def _grouped(word: Word) -> list[int]:
+    """The order of the axes that puts equal factors next to each other."""
+    first = [word.index(rep) for rep in word]
+    return sorted(range(len(word)), key=lambda axis: (first[axis], axis))
 
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """One pair of summands: where it sits, how often it is repeated, and its atom."""
+    """One pair of summands: their words, how often each is repeated, how many maps, and where their coefficients are.
 
-    rows: slice
-    columns: slice
-    copies_out: int
-    copies_in: int
-    atom: Any
-    span: slice  # its coefficients, (copies_out, copies_in, atom.dim) row by row
+    Attributes:
+        out: number of the summand of W, and ``word`` its factors.
+        word: factors of the summand of W.
+        copies: of the summand of W, and of that of V.
+        dim: equivariant maps from one copy to one copy.
+        span: of the coefficients, (copies_out, copies_in, dim) row by row.
+    """
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.copies_out, self.copies_in, self.atom.dim
+    out: int
+    word: Word
+    copies: tuple[int, int]
+    dim: int
+    span: slice
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Part:
+    """All pairs of copies that share a word: their coefficients (m, dim) and their entries of the matrix (m, size)."""
+
+    solved: Any
+    coefficients: np.ndarray
+    entries: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Basis:
     """An orthonormal basis of Hom_G(rep_in, rep_out).
 
@@ -244,13 +610,16 @@ class Basis:
         rep_in: V.
         rep_out: W.
         dim: how many basis maps.
-        blocks: the pairs of summands.
+        blocks: the pairs of summands, in the order of the coefficients.
     """
 
     rep_in: Rep
     rep_out: Rep
     dim: int
     blocks: tuple[Block, ...] = dataclasses.field(repr=False)
+    _parts: tuple[_Part, ...] = dataclasses.field(repr=False)
+    _sources: np.ndarray = dataclasses.field(repr=False)  # entry of the matrix -> place in the parts, one after another
+    _places: np.ndarray = dataclasses.field(repr=False)  # coefficient -> place in the parts, one after another
 
     def combine(self, c: Float[Array, "dim"]) -> Float[Array, "out in"]:
         """The map with coefficients ``c``, ``sum_k c_k B_k``.
@@ -269,12 +638,8 @@ class Basis:
             raise ValueError(
                 f"the basis of {self.rep_in} -> {self.rep_out} has {self.dim} maps, got coefficients of shape {c.shape}"
             )
-        bands: dict[int, list[jax.Array]] = {}
-        for block in self.blocks:
-            grid = block.atom.combine(c[block.span].reshape(block.shape))  # (copies_out, copies_in, rows, columns)
-            rows, columns = block.rows.stop - block.rows.start, block.columns.stop - block.columns.start
-            bands.setdefault(block.rows.start, []).append(jnp.swapaxes(grid, 1, 2).reshape(rows, columns))
-        return jnp.concatenate([jnp.concatenate(band, axis=1) for band in bands.values()], axis=0)
+        found = [part.solved.combine(c[jnp.asarray(part.coefficients)]).ravel() for part in self._parts]
+        return jnp.concatenate([*found, jnp.zeros(1, c.dtype)])[jnp.asarray(self._sources)]
 
     def coefficients(self, w: Float[Array, "out in"]) -> Float[Array, "dim"]:
         """``<B_k, w>`` for every basis map; the inverse of ``combine`` on equivariant maps.
@@ -287,12 +652,9 @@ class Basis:
                 f"a map {self.rep_in} -> {self.rep_out} is a matrix of shape {(self.rep_out.dim, self.rep_in.dim)}, "
                 f"got {w.shape}"
             )
-        found = []
-        for block in self.blocks:
-            grid = w[block.rows, block.columns]
-            grid = grid.reshape(block.copies_out, -1, block.copies_in, grid.shape[1] // block.copies_in)
-            found.append(block.atom.coefficients(jnp.swapaxes(grid, 1, 2)).ravel())
-        return jnp.concatenate(found)
+        flat = w.ravel()
+        found = [part.solved.coefficients(flat[jnp.asarray(part.entries)]).ravel() for part in self._parts]
+        return jnp.concatenate([*found, jnp.zeros(0, w.dtype)])[jnp.asarray(self._places)]
 
     def project(self, w: Float[Array, "out in"]) -> Float[Array, "out in"]:
         """The equivariant map nearest to ``w`` in the Frobenius norm.
@@ -307,34 +669,6 @@ class Basis:
         return jax.vmap(lambda c: self.combine(c).ravel())(jnp.eye(self.dim, dtype=dtype))
 
 
-def constraints(rep_in: Rep, rep_out: Rep) -> np.ndarray:
-    """The linear equations that make a matrix equivariant: ``C vec(M) = 0``, vec row by row.
-
-    ``d rho_out(A) M - M d rho_in(A)`` for a basis A of the Lie algebra, ``rho_out(h) M - M rho_in(h)`` for the discrete
-    generators h.
-
-    Args:
-        rep_in: V.
-        rep_out: W, of the same group.
-
-    Returns:
-        (equations, dim W * dim V), dense, float64.
-
-    Example:
-        >>> from equiv.groups import so
-        >>> from equiv.reps import standard
-        >>> constraints(standard(so(3)), standard(so(3))).shape
-        (27, 9)
-    """
-    group = rep_in.group
-    with numerics.constants():
-        steps = jax.jit(lambda: tuple(rep.matrix(group.generators()) for rep in (rep_out, rep_in)))()
-    eye_out, eye_in = np.eye(rep_out.dim), np.eye(rep_in.dim)
-    pairs = [*zip(*map(np.asarray, steps)), *zip(algebra(rep_out), algebra(rep_in))]
-    rows = [np.kron(a, eye_in) - np.kron(eye_out, b.T) for a, b in pairs]
-    return np.concatenate([np.zeros((0, rep_out.dim * rep_in.dim)), *rows])
-
-
 @functools.cache
 def basis(rep_in: Rep, rep_out: Rep) -> Basis:
     """An orthonormal basis of the equivariant linear maps from one representation to another.
@@ -346,11 +680,12 @@ def basis(rep_in: Rep, rep_out: Rep) -> Basis:
         rep_out: W, of the same group.
 
     Returns:
-        The basis; coefficients run over pairs of summands (those of W outermost), then copies, then the atom's maps.
+        The basis; coefficients run over pairs of summands (those of W outermost), then copies, then the maps of one
+        copy to one copy.
 
     Raises:
-        ValueError: representations of two groups; an atom of more than 2500 entries that no permutation route serves;
-            no gap in the spectrum.
+        ValueError: representations of two groups; more entries that generators mix, or more spanning vectors, than
+            can be solved for; no gap in the spectrum.
 
     Example:
         >>> from equiv.groups import so
@@ -359,24 +694,39 @@ def basis(rep_in: Rep, rep_out: Rep) -> Basis:
         >>> basis(v * v, v).dim  # the cross product
         1
     """
-    if rep_in.group != rep_out.group:
-        raise ValueError(
-            f"maps need two representations of one group, "
-            f"got {rep_in} of {rep_in.group} and {rep_out} of {rep_out.group}; "
-            f"restrict one along an inclusion"
-        )
-    blocks, row, used = [], 0, 0
-    for atom_out, copies_out in rep_out.summands:
-        column = 0
-        rows = slice(row, row + copies_out * atom_out.dim)
-        for atom_in, copies_in in rep_in.summands:
-            atom = _atom(atom_in, atom_out)
-            columns = slice(column, column + copies_in * atom_in.dim)
-            span = slice(used, used + copies_out * copies_in * atom.dim)
-            blocks.append(Block(rows, columns, copies_out, copies_in, atom, span))
-            column, used = columns.stop, span.stop
-        row = rows.stop
-    return Basis(rep_in, rep_out, used, tuple(blocks))
+    _of_one_group(rep_in, rep_out)
+    blocks, used = [], 0
+    parts: dict[Word, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for out, (word_out, rows) in enumerate(_terms(rep_out)):
+        for word_in, columns in _terms(rep_in):
+            word = word_out + tuple(rep.dual for rep in word_in)
+            order = _grouped(word)
+            key = tuple(word[axis] for axis in order)
+            dim, pairs = _solve(key).dim, (len(rows), len(columns))
+            count = pairs[0] * pairs[1]
+            span = slice(used, used + count * dim)
+            blocks.append(Block(out, word_out, pairs, dim, span))
+            used = span.stop
+            if not dim:
+                continue
+            entries = rows[:, None, :, None] * rep_in.dim + columns[None, :, None, :]
+            if order != sorted(order):
+                grid = entries.reshape(count, *(rep.dim for rep in word))
+                entries = grid.transpose(0, *(1 + axis for axis in order))
+            coefficients = np.arange(span.start, span.stop).reshape(count, dim)
+            parts.setdefault(key, []).append((coefficients, entries.reshape(count, -1)))
+    stacked = tuple(
+        _Part(_solve(key), *(np.concatenate(arrays).astype(np.int32) for arrays in zip(*pairs)))
+        for key, pairs in parts.items()
+    )
+    everywhere = [part.entries.ravel() for part in stacked]
+    sources = np.full(rep_out.dim * rep_in.dim, sum(map(len, everywhere)), np.int32)
+    for entries, stop in zip(everywhere, np.cumsum([len(entries) for entries in everywhere])):
+        sources[entries] = np.arange(stop - len(entries), stop)
+    places = np.argsort(np.concatenate([np.zeros(0, int), *(part.coefficients.ravel() for part in stacked)]))
+    return Basis(
+        rep_in, rep_out, used, tuple(blocks), stacked, sources.reshape(rep_out.dim, rep_in.dim), places.astype(np.int32)
+    )
 
 
 def invariants(rep: Rep, dtype: Any = float) -> Float[Array, "k dim"]:

@@ -249,7 +249,7 @@ def test_the_algebra_of_representations():
     shear = standard(SHEAR)
     assert shear.dual != shear
     assert shear.dual.dual is shear
-    assert str(2 * v + w) == "2 * standard(SO(3)) + standard(SO(3)) * standard(SO(3))"
+    assert str(2 * v + w) == "2 * standard(SO(3)) + tensor(SO(3), 2, 0)"
     assert str((v + one) * v) == "(standard(SO(3)) + scalar) * standard(SO(3))"
     assert {v, 1 * v, v.dual} == {v}
 
