@@ -1,17 +1,19 @@
-"""The one training loop: Adam in a ``lax.scan``, as a pure function of its arguments.
+"""The training loop: Adam in a ``lax.scan``, as a pure function of its arguments.
 
 ``n`` may be traced: minibatches are drawn from the first n of a fixed order of the examples, so that training sets of
 growing size are nested and one compiled program serves all of them. ``vmap`` over keys gives independent trials, over
-``learning_rate`` a grid.
+``learning_rate`` a grid. ``fit`` returns the last parameters; ``fit_watched`` also looks at them as they are trained,
+records what it sees, and returns the best.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 
-__all__ = ["fit"]
+__all__ = ["Watched", "fit", "fit_watched"]
 
 
 def fit(
@@ -62,3 +64,104 @@ def fit(
     # As plain numbers: jax's check of key reuse takes the keys of a scan under two vmaps for used ones.
     keys = jax.random.key_data(jax.random.split(key, n_steps))
     return jax.lax.scan(step, (params, optimizer.init(params)), keys)[0][0]
+
+
+class Watched(NamedTuple):
+    """What ``fit_watched`` returns.
+
+    Attributes:
+        params: the parameters at the best check; the last ones if nothing was chosen by.
+        best: that check, 0 ... n_checks - 1.
+        steps: (n_checks,) steps done at each check.
+        seen: what ``watch`` returned, each number as an array (n_checks, ...).
+    """
+
+    params: Any
+    best: jax.Array
+    steps: jax.Array
+    seen: dict[str, jax.Array]
+
+
+def fit_watched(
+    loss: Callable[[Any, jax.Array, jax.Array], jax.Array],
+    watch: Callable[[Any], dict[str, jax.Array]],
+    params: Any,
+    key: jax.Array,
+    n: int | jax.Array,
+    *,
+    n_steps: int | jax.Array,
+    n_checks: int,
+    batch_size: int,
+    learning_rate: float | jax.Array,
+    schedule: Literal["constant", "cosine"] = "cosine",
+    least: str | None = None,
+) -> Watched:
+    """Minimize a loss over the first n examples by Adam, look at the parameters n_checks times, and keep the best.
+
+    Check k comes after ``round((k + 1) n_steps / n_checks)`` steps, so that the last one sees the end. As n and
+    n_steps may both be traced, one compiled program trains on every size for as long as that size needs.
+
+    Args:
+        loss: ``loss(params, key, indices: (batch_size,)) -> scalar``; the key is for augmentation and the like.
+        watch: ``watch(params) -> {name: number}``, for instance the error on validation examples.
+        params: where training starts.
+        key: random key.
+        n: number of training examples, at least 1; may be traced.
+        n_steps: number of steps; may be traced.
+        n_checks: how often to look, at least 1.
+        batch_size: examples of one minibatch, drawn with replacement.
+        learning_rate: at the first step; may be traced.
+        schedule: the rate stays, or falls to zero along a cosine.
+        least: the name of the number whose least value says which parameters to return (NaN never does); None for
+            the last ones.
+
+    Raises:
+        ValueError: another schedule, or no check.
+
+    Example:
+        >>> y = jnp.array([1.0, 3.0, 100.0])
+        >>> loss = lambda w, key, i: jnp.mean((w - y[i]) ** 2)
+        >>> watch = lambda w: {"distance from 1": abs(w - 1)}
+        >>> how = dict(n_steps=100, n_checks=20, batch_size=8, learning_rate=0.1, least="distance from 1")
+        >>> found = fit_watched(loss, watch, jnp.zeros(()), jax.random.key(0), 2, **how)
+        >>> bool(abs(found.params - 1) < 0.2), int(found.steps[-1])  # on its way to 2
+        (True, 100)
+    """
+    if schedule not in ("constant", "cosine"):
+        raise ValueError(f"schedule has to be constant or cosine, got {schedule!r}")
+    if n_checks < 1:
+        raise ValueError(f"n_checks has to be at least 1, got {n_checks}")
+    optimizer = optax.scale_by_adam()
+    numbers = jax.random.key_data(key)  # as plain numbers, for the reason given in fit
+    kind = jnp.result_type(float)
+    total = jnp.asarray(n_steps, kind)
+
+    def step(t: jax.Array, state: tuple[Any, Any]) -> tuple[Any, Any]:
+        params, moments = state
+        own = jax.random.fold_in(jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(key)), t)
+        draw, inner = jax.random.split(own)
+        indices = jax.random.randint(draw, (batch_size,), 0, n)
+        gradient = jax.grad(loss)(params, inner, indices)
+        rate = jnp.asarray(learning_rate, kind)
+        if schedule == "cosine":
+            rate = rate * (1 + jnp.cos(jnp.pi * t.astype(kind) / total)) / 2
+        with jax.numpy_dtype_promotion("standard"):  # optax multiplies floats by its integer step count
+            updates, moments = optimizer.update(gradient, moments, params)
+        return jax.tree.map(lambda p, u: p - rate.astype(p.dtype) * u, params, updates), moments
+
+    def check(state: tuple, k: jax.Array) -> tuple[tuple, tuple[jax.Array, dict[str, jax.Array]]]:
+        training, done, kept, lowest, best = state
+        end = jnp.round((k + 1).astype(kind) * total / n_checks).astype(jnp.int32)
+        training = jax.lax.fori_loop(done, end, step, training)
+        seen = watch(training[0])
+        better = jnp.bool_(True)
+        if least is not None:
+            better = seen[least] < lowest
+            lowest = jnp.where(better, seen[least], lowest)
+        kept = jax.tree.map(lambda new, old: jnp.where(better, new, old), training[0], kept)
+        return (training, end, kept, lowest, jnp.where(better, k, best)), (end, seen)
+
+    metric = jax.eval_shape(watch, params).get(least) if least is not None else jnp.zeros(())
+    start = ((params, optimizer.init(params)), jnp.int32(0), params, jnp.asarray(jnp.inf, metric.dtype), jnp.int32(-1))
+    (_, _, kept, _, best), (steps, seen) = jax.lax.scan(check, start, jnp.arange(n_checks, dtype=jnp.int32))
+    return Watched(kept, best, steps, seen)

@@ -1,4 +1,4 @@
-"""The training loop: it converges, sees the first n examples only, and may be vmapped over everything."""
+"""The training loops: they converge, see the first n examples only, may be vmapped over everything, and one looks."""
 
 import functools
 
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.train import fit
+from experiments.train import fit, fit_watched
 
 HOW = {"n_steps": 60, "batch_size": 4, "learning_rate": 0.1}
 
@@ -100,3 +100,112 @@ def test_the_key_of_a_step_is_given_to_the_loss():
 
     first, again, other = (fit(loss, jnp.zeros(()), jax.random.key(seed), 3, **HOW) for seed in (0, 0, 1))
     assert first == again != other
+
+
+WATCHED = {"n_steps": 60, "n_checks": 6, "batch_size": 4, "learning_rate": 0.1}
+
+
+def test_watching_converges(problem):
+    x, y, w = problem
+    how = {"n_steps": 2000, "n_checks": 10, "batch_size": 8, "learning_rate": 0.1}
+    loss = squares(x, y)
+    found = fit_watched(
+        loss, lambda w: {"loss": jnp.mean((x @ w - y) ** 2)}, jnp.zeros(3), jax.random.key(0), 20, **how, least="loss"
+    )
+    np.testing.assert_allclose(found.params, w, rtol=0, atol=1e-6)
+    assert found.steps.tolist() == list(range(200, 2001, 200))
+    assert found.seen["loss"].shape == (10,)
+    assert found.seen["loss"][0] > found.seen["loss"][-1]
+
+
+def test_watching_is_adam(problem):
+    """With batches that hold no choice and a constant rate the steps are those of optax, one after the other."""
+    import optax
+
+    x, y, _ = problem
+    loss = squares(x[:1], y[:1])
+    found = fit_watched(loss, lambda w: {"w": w}, jnp.zeros(3), jax.random.key(0), 1, **WATCHED, schedule="constant")
+    optimizer, params = optax.adam(0.1), jnp.zeros(3)
+    moments = optimizer.init(params)
+    step = jax.jit(jax.grad(lambda w: loss(w, None, jnp.zeros(4, int))))
+    for t in range(1, 61):
+        with jax.numpy_dtype_promotion("standard"):
+            updates, moments = optimizer.update(step(params), moments, params)
+        params = params + updates
+        if t % 10 == 0:
+            np.testing.assert_allclose(found.seen["w"][t // 10 - 1], params, rtol=1e-12)
+    np.testing.assert_allclose(found.params, params, rtol=1e-12)
+    assert found.best == 5
+
+
+@pytest.mark.parametrize(("schedule", "distance"), [("constant", 1000.0), ("cosine", 0.5 * (1 + 1 / 1000) * 1000)])
+def test_schedules(schedule, distance):
+    """With a constant gradient Adam moves by the rate in every step."""
+    how = {"n_steps": 1000, "n_checks": 3, "batch_size": 1, "learning_rate": 0.01, "schedule": schedule}
+    found = fit_watched(lambda w, key, i: w, lambda w: {}, jnp.zeros(()), jax.random.key(0), 1, **how)
+    assert found.params == pytest.approx(-0.01 * distance, rel=1e-6)
+    assert found.steps.tolist() == [333, 667, 1000]
+
+
+def test_the_best_is_kept():
+    """Parameters that walk past 3: the check nearest to it is returned; NaN is never the best."""
+    how = {"n_steps": 100, "n_checks": 100, "batch_size": 1, "learning_rate": 0.1, "schedule": "constant"}
+
+    def walk(watch, least):
+        return fit_watched(lambda w, key, i: -w, watch, jnp.zeros(()), jax.random.key(0), 1, **how, least=least)
+
+    near = walk(lambda w: {"off": abs(w - 3), "w": w}, "off")
+    assert near.params == pytest.approx(3, rel=1e-6)
+    assert near.best == 29
+    assert near.seen["w"][near.best] == near.params
+    holes = walk(lambda w: {"off": jnp.where(abs(w - 3) < 1, jnp.nan, abs(w - 3))}, "off")
+    assert abs(holes.params - 3) >= 1 - 1e-9
+    assert jnp.isfinite(holes.seen["off"][holes.best])
+    assert walk(lambda w: {"off": abs(w - 3)}, None).params == pytest.approx(10, rel=1e-6)
+
+
+def test_watching_one_program_for_all_sizes_and_lengths(problem):
+    """Traced sizes and lengths give what plain ones give, and what is beyond n does not count; vmap is a loop."""
+    x, y, _ = problem
+    y = y.at[7:].set(jnp.nan)
+
+    def train(key, n, n_steps):
+        how = {"n_checks": 4, "batch_size": 4, "learning_rate": 0.1}
+        return fit_watched(squares(x, y), lambda w: {"w": w}, jnp.zeros(3), key, n, n_steps=n_steps, **how)
+
+    mapped = jax.jit(jax.vmap(train, in_axes=(0, None, None)))
+    keys = jax.random.split(jax.random.key(2), 2)
+    for n, n_steps in ((3, 20), (7, 50)):
+        found = mapped(jax.random.clone(keys), jnp.int32(n), jnp.int32(n_steps))
+        assert jnp.isfinite(found.params).all()
+        assert found.steps[0].tolist() == [round((k + 1) * n_steps / 4) for k in range(4)]
+        alone = jax.jit(train)(jax.random.split(jax.random.key(2), 2)[1], n, n_steps)
+        np.testing.assert_allclose(found.params[1], alone.params, rtol=1e-12, atol=1e-12)
+        assert not (found.params[0] == found.params[1]).all()
+    assert mapped._cache_size() == 1
+    assert jnp.isnan(mapped(jax.random.clone(keys), jnp.int32(8), jnp.int32(50)).params).any()
+
+
+def test_watching_float32_stays_float32():
+    found = fit_watched(
+        lambda w, key, i: jnp.sum(w**2),
+        lambda w: {"size": jnp.sum(w**2)},
+        jnp.ones(2, jnp.float32),
+        jax.random.key(0),
+        3,
+        **WATCHED,
+        least="size",
+    )
+    assert found.params.dtype == found.seen["size"].dtype == jnp.float32
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"schedule": "linear"}, "schedule has to be constant or cosine, got 'linear'"),
+        ({"n_checks": 0}, "n_checks has to be at least 1, got 0"),
+    ],
+)
+def test_watching_refuses(settings, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        fit_watched(lambda w, key, i: w, lambda w: {}, jnp.zeros(()), jax.random.key(0), 1, **WATCHED | settings)
