@@ -1,6 +1,7 @@
-"""The baseline: a multilayer perceptron in flax, with relu."""
+"""The baseline: a multilayer perceptron in flax, with relu unless another activation is asked for."""
 
 import functools
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
@@ -18,22 +19,24 @@ class MLP(nn.Module):
         width: units of a hidden layer.
         depth: hidden layers.
         n_out: outputs.
+        activation: of the hidden units.
     """
 
     width: int
     depth: int
     n_out: int
+    activation: Callable[[jax.Array], jax.Array] = nn.relu
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Outputs (batch, n_out) of inputs (batch, n_in)."""
         for _ in range(self.depth):
-            x = nn.relu(nn.Dense(self.width, kernel_init=nn.initializers.he_normal())(x))
+            x = self.activation(nn.Dense(self.width, kernel_init=nn.initializers.he_normal())(x))
         return nn.Dense(self.n_out)(x)
 
 
 @functools.cache
-def mlp(n_in: int, width: int, depth: int, n_out: int) -> Model:
+def mlp(n_in: int, width: int, depth: int, n_out: int, activation: Callable[[jax.Array], jax.Array] = nn.relu) -> Model:
     """The perceptron as a pair of functions.
 
     Args:
@@ -41,13 +44,14 @@ def mlp(n_in: int, width: int, depth: int, n_out: int) -> Model:
         width: units of a hidden layer.
         depth: hidden layers.
         n_out: outputs.
+        activation: of the hidden units.
 
     Example:
         >>> model = mlp(64, 8, 2, 9)
         >>> model.apply(model.init(jax.random.key(0)), jnp.ones((5, 64), jnp.float32)).shape
         (5, 9)
     """
-    module = MLP(width, depth, n_out)
+    module = MLP(width, depth, n_out, activation)
     return Model(init=lambda key: module.init(key, jnp.zeros((1, n_in), jnp.float32)), apply=module.apply)
 
 
