@@ -155,15 +155,24 @@ def combine(lie: np.ndarray, form: np.ndarray | None) -> Callable[[jax.Array], E
     return exp
 
 
-def _coordinates(lie: np.ndarray) -> Callable[[Element], jax.Array]:
-    """``g -> x`` with ``exp(x) = g``; NaN where the principal logarithm does not exist or leaves the Lie algebra."""
+def _coordinates(lie: np.ndarray, compact: bool) -> Callable[[Element], jax.Array]:
+    """``g -> x`` with ``exp(x) = g``; NaN where the principal logarithm does not exist or leaves the Lie algebra.
+
+    Where the algebra is not skew, one step ``X + exp(-X/2) g exp(-X/2) - 1`` takes back what ``numerics.logm`` loses:
+    it subtracts 1 from a root close to 1. The two halves make the step right to second order in ``[X, .]``.
+    """
     n = lie.shape[-1]
     dual = np.linalg.pinv(lie.reshape(-1, n * n).T) if len(lie) else np.zeros((0, n * n))
 
     def log(g: Float[Array, "... n n"]) -> Float[Array, "... d"]:
         if not len(lie):
             return jnp.zeros((*g.shape[:-2], 0), g.dtype)
-        flat = numerics.logm(g).reshape(*g.shape[:-2], n * n)
+        logarithm = numerics.logm(g)
+        if not compact:
+            eye = jnp.broadcast_to(jnp.eye(n, dtype=g.dtype), g.shape)
+            half = numerics.expm(-logarithm / 2)
+            logarithm = logarithm + (half @ g @ half - eye)
+        flat = logarithm.reshape(*g.shape[:-2], n * n)
         x = jnp.einsum("kf,...f->...k", jnp.asarray(dual, g.dtype), flat)
         back = jnp.einsum("...k,kf->...f", x, jnp.asarray(lie.reshape(-1, n * n), g.dtype))
         inside = jnp.max(jnp.abs(back - flat), axis=-1) <= 1e-3 * (1 + jnp.max(jnp.abs(flat), axis=-1))
@@ -246,19 +255,20 @@ def matrix_group(
         inverse: where there is something better than the adjoint for the form, or elimination.
     """
     n = lie.shape[-1]
+    compact = form is not None and np.array_equal(form, np.eye(n))
     return intern(
         Group(
             spec=spec,
             name=name,
             dim=len(lie),
             order=None if listed is None else len(listed),
-            compact=form is not None and np.array_equal(form, np.eye(n)),
+            compact=compact,
             shape=(n, n),
             identity=lambda dtype=float: jnp.eye(n, dtype=dtype),
             compose=jnp.matmul,
             inverse=inverse or (jnp.linalg.inv if form is None else _adjoint(form)),
             exp=exp or combine(lie, form),
-            log=log or _coordinates(lie),
+            log=log or _coordinates(lie, compact),
             sample=sample,
             distance=_chordal,
             **listing(name, listed),

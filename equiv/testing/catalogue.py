@@ -14,15 +14,25 @@ from equiv.groups import (
     Homomorphism,
     cyclic,
     dihedral,
+    embed,
     from_generators,
+    gl_plus,
     inclusion,
+    lorentz,
     o,
     polyhedral,
     product,
     projection,
+    scaling,
     shifts,
+    sl,
     so,
+    sp,
+    su,
     symmetric,
+    u,
+    unembed,
+    union,
 )
 from equiv.layers import Layer, bias, linear, parallel, pointwise, residual, serial
 from equiv.reps import Rep, permutation, pixels, regular, restrict, scalar, standard
@@ -40,6 +50,11 @@ def _turns_and_flips() -> Group:
     return from_generators(
         lie=[[[0.0, -1.0], [1.0, 0.0]]], discrete=[[[1.0, 0.0], [0.0, -1.0]]], name="turns and flips"
     )
+
+
+def _planes() -> Group:
+    """O(3), from its rotations and mirrors of the three coordinate planes."""
+    return union(*(embed(o(2), 3, plane) for plane in ((0, 1), (0, 2), (1, 2))))
 
 
 def _mixed() -> Group:
@@ -87,6 +102,22 @@ GROUPS: dict[str, Callable[[], Group]] = {
     "D3 x S3": lambda: product(dihedral(3), symmetric(3)),
     "shears": _shears,
     "turns and flips": _turns_and_flips,
+    "Sp(4)": lambda: sp(4),
+    "U(1)": lambda: u(1),
+    "U(2)": lambda: u(2),
+    "SU(2)": lambda: su(2),
+    "SO+(1,3)": lambda: lorentz(1, 3),
+    "SO(1,2)": lambda: lorentz(1, 2, "special"),
+    "O+(2,1)": lambda: lorentz(2, 1, "orthochronous"),
+    "O(1,3)": lambda: lorentz(1, 3, "full"),
+    "SL(2)": lambda: sl(2),
+    "GL+(2)": lambda: gl_plus(2),
+    "scaling(3)": lambda: scaling(3),
+    "SO(2) on two of three": lambda: embed(so(2), 3, (2, 0)),
+    "octahedral on three of four": lambda: embed(polyhedral("octahedral"), 4, slice(1, 4)),
+    "rotations and scalings": lambda: union(so(3), scaling(3)),
+    "O(2) on three planes": _planes,
+    "mirrors": lambda: union(embed(o(1), 2, (0,)), embed(o(1), 2, (1,))),
 }
 """Name -> builder of a group."""
 
@@ -103,6 +134,12 @@ HOMOMORPHISMS: dict[str, Callable[[], Homomorphism]] = {
     "O(2) in O(3)": lambda: inclusion(o(2), o(3)),
     "C4 in SO(2) in SO(3)": lambda: inclusion(so(2), so(3)) @ inclusion(cyclic(4), so(2)),
     "C3 x SO(3) onto SO(3)": lambda: projection(_mixed(), 1),
+    "SO(2) on two of three": lambda: inclusion(so(2), embed(so(2), 3, (2, 0))),
+    "two of three onto SO(2)": lambda: unembed(embed(so(2), 3, (2, 0))),
+    "O(2) on a plane in O(3)": lambda: inclusion(embed(o(2), 3, (0, 2)), o(3)),
+    "SO(3) of space in SO+(1,3)": lambda: inclusion(embed(so(3), 4, slice(1, 4)), lorentz(1, 3)),
+    "U(2) in Sp(4)": lambda: inclusion(u(2), sp(4)),
+    "SO+(1,3) in SL(4)": lambda: inclusion(lorentz(1, 3), sl(4)),
 }
 """Name -> builder of a homomorphism."""
 
