@@ -11,7 +11,7 @@ Parameters are plain nested dicts and tuples of arrays, and layers compose by fu
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -86,6 +86,14 @@ def _one_each(what: str, layers: tuple[Layer, ...], params: Params) -> Params:
         given = f"{len(params)}" if isinstance(params, tuple | list) else f"a {type(params).__name__}"
         raise ValueError(f"{what} takes a tuple with the parameters of its {len(layers)} layers, got {given}")
     return params
+
+
+def entry(layer: str, params: Params, key: str) -> Any:
+    """``params[key]``, or a ValueError which says what the layer's parameters are called."""
+    if not isinstance(params, Mapping) or key not in params:
+        given = (", ".join(map(str, params)) or "none") if isinstance(params, Mapping) else f"a {type(params).__name__}"
+        raise ValueError(f"{layer} takes parameters named {key}, got {given}")
+    return params[key]
 
 
 def _weights(layers: tuple[Layer, ...]) -> Callable[[Params], tuple[Weight, ...]]:

@@ -9,7 +9,6 @@ comes out: with ``E x x^T = 1``, a summand of W that receives ``k`` orthonormal 
 import functools
 import math
 import operator
-from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -17,17 +16,29 @@ import jax.numpy as jnp
 import numpy as np
 
 from equiv.groups.base import intern
-from equiv.layers.base import Layer, Params, Weight
+from equiv.layers.base import Layer, Params, Weight, entry
 from equiv.reps import Rep, intertwiners, scalar
 
-__all__ = ["bias", "dense", "linear"]
+__all__ = ["affine", "bias", "dense", "linear"]
 
 
 def _entry(layer: str, params: Params, key: str, dtype: Any) -> jax.Array:
-    if not isinstance(params, Mapping) or key not in params:
-        given = (", ".join(map(str, params)) or "none") if isinstance(params, Mapping) else f"a {type(params).__name__}"
-        raise ValueError(f"{layer} takes parameters named {key}, got {given}")
-    return jnp.asarray(params[key], dtype)
+    return jnp.asarray(entry(layer, params, key), dtype)
+
+
+def _deviations(rep_in: Rep, rep_out: Rep) -> tuple[np.ndarray, list[Rep]]:
+    """The standard deviation of each coefficient, and the summands of W that no map reaches."""
+    basis = intertwiners.basis(rep_in, rep_out)
+    fans, words = {}, {}
+    for block in basis.blocks:
+        fans[block.out] = fans.get(block.out, 0) + block.copies[1] * block.dim
+        words[block.out] = block.word
+    deviation = np.zeros(basis.dim)
+    for block in basis.blocks:
+        if block.dim:
+            deviation[block.span] = np.sqrt(math.prod(rep.dim for rep in block.word) / fans[block.out])
+    start = scalar(rep_out.group)
+    return deviation, [functools.reduce(operator.mul, words[out], start) for out, fan in fans.items() if not fan]
 
 
 @functools.cache
@@ -57,18 +68,11 @@ def linear(rep_in: Rep, rep_out: Rep) -> Layer:
         Finzi, Welling, Wilson, A Practical Method for Constructing Equivariant Multilayer Perceptrons, ICML 2021
         (arXiv 2104.09459).
     """
-    basis = intertwiners.basis(rep_in, rep_out)
-    fans: dict[int, int] = {}
-    for block in basis.blocks:
-        fans[block.out] = fans.get(block.out, 0) + block.copies[1] * block.dim
-    deviation = np.zeros(basis.dim)
-    for block in basis.blocks:
-        if not fans[block.out]:
-            missed = functools.reduce(operator.mul, block.word, scalar(rep_out.group))
-            raise ValueError(
-                f"no equivariant linear map of {rep_out.group} leads from {rep_in} to {missed}: drop it from {rep_out}"
-            )
-        deviation[block.span] = np.sqrt(math.prod(rep.dim for rep in block.word) / fans[block.out])
+    basis, (deviation, missed) = intertwiners.basis(rep_in, rep_out), _deviations(rep_in, rep_out)
+    if missed:
+        raise ValueError(
+            f"no equivariant linear map of {rep_out.group} leads from {rep_in} to {missed[0]}: drop it from {rep_out}"
+        )
 
     def init(key: jax.Array, dtype: Any = float) -> Params:
         return {"weight": jnp.asarray(deviation, dtype) * jax.random.normal(key, (basis.dim,), dtype)}
@@ -114,6 +118,44 @@ def bias(rep: Rep) -> Layer:
 
     name = f"bias({rep})"
     return intern(Layer(("bias", rep), name, rep, rep, init, apply))
+
+
+@functools.cache
+def affine(rep_in: Rep, rep_out: Rep) -> Layer:
+    """The general equivariant affine map, ``y = sum_k weight_k B_k x + sum_k bias_k v_k``; what networks are made of.
+
+    Unlike ``linear``, it serves a W with summands that no map from V reaches; they stay zero.
+
+    Args:
+        rep_in: V.
+        rep_out: W, of the same group.
+
+    Returns:
+        A layer with parameters ``{"weight": (dim Hom_G(V, W),), "bias": (dim W^G,)}``, the bias zero at first.
+
+    Raises:
+        ValueError: representations of two groups.
+
+    Example:
+        >>> from equiv.groups import so
+        >>> from equiv.reps import standard
+        >>> v, one = standard(so(3)), scalar(so(3))
+        >>> {name: p.shape for name, p in affine(v, v + 2 * one).init(jax.random.key(0)).items()}
+        {'bias': (2,), 'weight': (1,)}
+    """
+    basis, (deviation, _) = intertwiners.basis(rep_in, rep_out), _deviations(rep_in, rep_out)
+    fixed = intertwiners.basis(scalar(rep_out.group), rep_out)
+
+    def init(key: jax.Array, dtype: Any = float) -> Params:
+        weight = jnp.asarray(deviation, dtype) * jax.random.normal(key, (basis.dim,), dtype)
+        return {"bias": jnp.zeros(fixed.dim, dtype), "weight": weight}
+
+    def apply(params: Params, x: jax.Array) -> jax.Array:
+        y = x @ basis.combine(_entry(name, params, "weight", x.dtype)).T
+        return y + jnp.broadcast_to(fixed.combine(_entry(name, params, "bias", x.dtype))[:, 0], y.shape)
+
+    name = f"affine({rep_in} -> {rep_out})"
+    return intern(Layer(("affine", rep_in, rep_out), name, rep_in, rep_out, init, apply))
 
 
 @functools.cache

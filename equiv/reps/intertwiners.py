@@ -44,7 +44,7 @@ from scipy.sparse.csgraph import connected_components
 from equiv.groups import Group, Homomorphism, unembed
 from equiv.reps.base import Rep, algebra, generators, restrict, scalar, standard
 
-__all__ = ["Basis", "average", "basis", "constraints", "invariants", "moves"]
+__all__ = ["Basis", "average", "basis", "constraints", "invariants", "moves", "order", "terms"]
 
 Word = tuple[Rep, ...]
 """Factors, none of them a sum, a product or a scalar."""
@@ -231,9 +231,9 @@ def _separate(word: Word) -> Orbits | Dense | None:
     for part in parts:
         rows = np.einsum("ki,lj->klij", rows, part.dense())
         rows = rows.reshape(rows.shape[0] * rows.shape[1], rows.shape[2] * rows.shape[3])
-    order = [k for f in maps for k in axes[f]]
-    grid = rows.reshape(len(rows), *(word[k].dim for k in order))
-    return Dense(len(rows), np.transpose(grid, [0, *(1 + np.argsort(order))]).reshape(rows.shape))
+    places = [k for f in maps for k in axes[f]]
+    grid = rows.reshape(len(rows), *(word[k].dim for k in places))
+    return Dense(len(rows), np.transpose(grid, [0, *(1 + np.argsort(places))]).reshape(rows.shape))
 
 
 # --- classical groups ------------------------------------------------------------------------------------------------
@@ -452,8 +452,8 @@ def _null_space(word: Word) -> Dense:
     equations = _equations(word)
     gram = sum((c.T @ c for c in equations), scipy.sparse.csr_array((size, size))).tocsr()
     count, component = connected_components(gram, directed=False)
-    order = np.argsort(component, kind="stable")
-    blocks = np.split(order, np.cumsum(np.bincount(component, minlength=count))[:-1])
+    together = np.argsort(component, kind="stable")
+    blocks = np.split(together, np.cumsum(np.bincount(component, minlength=count))[:-1])
     if max(map(len, blocks)) > _MAX_BLOCK:
         raise ValueError(
             f"{_invariants_of(word)} have {max(map(len, blocks))} entries that the generators mix, more than the "
@@ -539,16 +539,28 @@ def _of_one_group(rep_in: Rep, rep_out: Rep) -> None:
 
 
 @functools.cache
-def _terms(rep: Rep) -> tuple[tuple[Word, np.ndarray], ...]:
-    """The representation as a sum of words: each with the coordinates (copies, dim) of its copies."""
+def terms(rep: Rep) -> tuple[tuple[Word, np.ndarray], ...]:
+    """The representation as a sum of words: each with the coordinates of its copies.
+
+    Sums are taken apart, products of sums multiplied out, and what a group on some coordinates leaves alone is scalar.
+
+    Args:
+        rep: any representation.
+
+    Returns:
+        Pairs of a word, whose factors are neither sums nor products nor scalars, and its coordinates (copies, dim).
+
+    Example:
+        >>> from equiv.groups import so
+        >>> [(len(word), index.tolist()) for word, index in terms(standard(so(2)) + scalar(so(2), 2))]
+        [(1, [[0, 1]]), (0, [[2], [3]])]
+    """
     kind, group = rep.spec[0], rep.group
     if kind == "sum":
         found, offset = [], 0
         for one, copies in rep.summands:
             starts = offset + one.dim * np.arange(copies)
-            found += [
-                (word, (starts[:, None, None] + index).reshape(-1, index.shape[1])) for word, index in _terms(one)
-            ]
+            found += [(word, (starts[:, None, None] + index).reshape(-1, index.shape[1])) for word, index in terms(one)]
             offset += one.dim * copies
         return tuple(found)
     if kind == "standard" and group.spec[0] == "embed":
@@ -559,13 +571,30 @@ def _terms(rep: Rep) -> tuple[tuple[Word, np.ndarray], ...]:
     if kind != "tensor":
         return ((rep.factors, np.arange(rep.dim)[None]),)
     merged: dict[Word, list[np.ndarray]] = {}
-    for terms in itertools.product(*map(_terms, rep.factors)):
+    for chosen in itertools.product(*map(terms, rep.factors)):
         at = np.zeros((1, 1), int)
-        for factor, (_, index) in zip(rep.factors, terms):
+        for factor, (_, index) in zip(rep.factors, chosen):
             at = at[:, None, :, None] * factor.dim + index[None, :, None, :]
             at = at.reshape(at.shape[0] * at.shape[1], -1)
-        merged.setdefault(sum((word for word, _ in terms), ()), []).append(at)
+        merged.setdefault(sum((word for word, _ in chosen), ()), []).append(at)
     return tuple((word, np.concatenate(parts)) for word, parts in merged.items())
+
+
+def order(rep: Rep) -> np.ndarray:
+    """Where each coordinate stands when the copies of all ``terms`` are put one after the other.
+
+    Args:
+        rep: any representation.
+
+    Returns:
+        (dim,), a permutation.
+
+    Example:
+        >>> from equiv.groups import so
+        >>> order(scalar(so(2)) + standard(so(2))).tolist()
+        [0, 1, 2]
+    """
+    return np.argsort(np.concatenate([index.ravel() for _, index in terms(rep)])).astype(np.int32)
 
 
 def _grouped(word: Word) -> list[int]:
@@ -638,8 +667,13 @@ class Basis:
             raise ValueError(
                 f"the basis of {self.rep_in} -> {self.rep_out} has {self.dim} maps, got coefficients of shape {c.shape}"
             )
-        found = [part.solved.combine(c[jnp.asarray(part.coefficients)]).ravel() for part in self._parts]
-        return jnp.concatenate([*found, jnp.zeros(1, c.dtype)])[jnp.asarray(self._sources)]
+        return self._assembled(
+            [part.solved.combine(c[jnp.asarray(part.coefficients)]) for part in self._parts], c.dtype
+        )
+
+    def _assembled(self, entries: list[jax.Array], dtype: Any) -> jax.Array:
+        """The matrix from the entries of each part; what no part has is zero."""
+        return jnp.concatenate([*(part.ravel() for part in entries), jnp.zeros(1, dtype)])[jnp.asarray(self._sources)]
 
     def coefficients(self, w: Float[Array, "out in"]) -> Float[Array, "dim"]:
         """``<B_k, w>`` for every basis map; the inverse of ``combine`` on equivariant maps.
@@ -647,14 +681,17 @@ class Basis:
         Raises:
             ValueError: ``w`` is not a (dim W, dim V) matrix.
         """
+        found = [part.ravel() for part in self._measured(w)]
+        return jnp.concatenate([*found, jnp.zeros(0, w.dtype)])[jnp.asarray(self._places)]
+
+    def _measured(self, w: jax.Array) -> list[jax.Array]:
+        """The coefficients of each part."""
         if w.shape != (self.rep_out.dim, self.rep_in.dim):
             raise ValueError(
                 f"a map {self.rep_in} -> {self.rep_out} is a matrix of shape {(self.rep_out.dim, self.rep_in.dim)}, "
                 f"got {w.shape}"
             )
-        flat = w.ravel()
-        found = [part.solved.coefficients(flat[jnp.asarray(part.entries)]).ravel() for part in self._parts]
-        return jnp.concatenate([*found, jnp.zeros(0, w.dtype)])[jnp.asarray(self._places)]
+        return [part.solved.coefficients(w.ravel()[jnp.asarray(part.entries)]) for part in self._parts]
 
     def project(self, w: Float[Array, "out in"]) -> Float[Array, "out in"]:
         """The equivariant map nearest to ``w`` in the Frobenius norm.
@@ -662,7 +699,8 @@ class Basis:
         Raises:
             ValueError: ``w`` is not a (dim W, dim V) matrix.
         """
-        return self.combine(self.coefficients(w))
+        near = [part.solved.combine(c) for part, c in zip(self._parts, self._measured(w))]
+        return self._assembled(near, w.dtype)
 
     def matrix(self, dtype: Any = float) -> Float[Array, "dim maps"]:
         """All basis maps, one per row, each flattened row by row: (dim, dim W * dim V)."""
@@ -697,11 +735,11 @@ def basis(rep_in: Rep, rep_out: Rep) -> Basis:
     _of_one_group(rep_in, rep_out)
     blocks, used = [], 0
     parts: dict[Word, list[tuple[np.ndarray, np.ndarray]]] = {}
-    for out, (word_out, rows) in enumerate(_terms(rep_out)):
-        for word_in, columns in _terms(rep_in):
+    for out, (word_out, rows) in enumerate(terms(rep_out)):
+        for word_in, columns in terms(rep_in):
             word = word_out + tuple(rep.dual for rep in word_in)
-            order = _grouped(word)
-            key = tuple(word[axis] for axis in order)
+            axes = _grouped(word)
+            key = tuple(word[axis] for axis in axes)
             dim, pairs = _solve(key).dim, (len(rows), len(columns))
             count = pairs[0] * pairs[1]
             span = slice(used, used + count * dim)
@@ -710,9 +748,9 @@ def basis(rep_in: Rep, rep_out: Rep) -> Basis:
             if not dim:
                 continue
             entries = rows[:, None, :, None] * rep_in.dim + columns[None, :, None, :]
-            if order != sorted(order):
+            if axes != sorted(axes):
                 grid = entries.reshape(count, *(rep.dim for rep in word))
-                entries = grid.transpose(0, *(1 + axis for axis in order))
+                entries = grid.transpose(0, *(1 + axis for axis in axes))
             coefficients = np.arange(span.start, span.stop).reshape(count, dim)
             parts.setdefault(key, []).append((coefficients, entries.reshape(count, -1)))
     stacked = tuple(
