@@ -21,6 +21,13 @@ ROWS = {
     ("group axioms", "O(1,3)"): BUDGET,
     # Ten coordinates share the length of a unit vector, and the stretch of the largest grows the error of all.
     ("group axioms", "Sp(4)"): BUDGET,
+    # The same stretch and the same boosts, on tensors twice or three times.
+    ("homomorphism", "tensors of Sp(4)"): BUDGET,
+    ("equivariance", "affine under symplectic maps"): BUDGET,
+    ("equivariance", "affine under boosts"): BUDGET,
+    ("equivariance", "perceptron of SO+(1,3)"): BUDGET,
+    # Seven layers, three of them quadratic: what rounds in the first is squared in those after it.
+    ("equivariance", "perceptron of O(3)"): BUDGET,
     # Shears grow what they act on, and the error with it.
     ("equivariance", "sheared matrices"): 40.0,
 }

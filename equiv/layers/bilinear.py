@@ -7,6 +7,7 @@ vector is a scalar, a scalar times anything is that thing again.
 """
 
 import functools
+import itertools
 import math
 from typing import Any
 
@@ -94,16 +95,14 @@ def bilinear(rep_in: Rep, rep_out: Rep) -> Layer:
             shapes["mix"].append((len(rows), rank))
             scales.append(1 / math.sqrt(rank * len(own) * math.prod(rep.dim for rep in t)))
 
+    deviations = {kind: [1 / math.sqrt(n) for _, n in shapes[kind]] for kind in ("first", "second")} | {"mix": scales}
+
     def init(key: jax.Array, dtype: Any = float) -> Params:
-        params = {}
-        for (kind, wanted), k in zip(shapes.items(), jax.random.split(key, 3)):
-            deviations = scales if kind == "mix" else [1 / math.sqrt(columns) for _, columns in wanted]
-            keys = jax.random.split(k, len(wanted))
-            params[kind] = tuple(
-                jnp.asarray(deviation, dtype) * jax.random.normal(one, shape, dtype)
-                for deviation, one, shape in zip(deviations, keys, wanted)
-            )
-        return params
+        flat = [(shape, size) for kind in shapes for shape, size in zip(shapes[kind], deviations[kind])]
+        ends = list(itertools.accumulate(math.prod(shape) for shape, _ in flat))
+        drawn = jnp.split(jax.random.normal(key, (ends[-1],), dtype), ends[:-1])  # at once: one program to compile
+        arrays = iter(jnp.asarray(size, dtype) * part.reshape(shape) for part, (shape, size) in zip(drawn, flat))
+        return {kind: tuple(itertools.islice(arrays, len(shapes[kind]))) for kind in shapes}
 
     def apply(params: Params, x: jax.Array) -> jax.Array:
         first, second, mix = (iter(entry(name, params, kind)) for kind in shapes)

@@ -34,8 +34,20 @@ from equiv.groups import (
     unembed,
     union,
 )
-from equiv.layers import Layer, bias, linear, parallel, pointwise, residual, serial
-from equiv.reps import Rep, permutation, pixels, regular, restrict, scalar, standard
+from equiv.layers import (
+    Layer,
+    affine,
+    bias,
+    bilinear,
+    equivariant_mlp,
+    gated,
+    linear,
+    parallel,
+    pointwise,
+    residual,
+    serial,
+)
+from equiv.reps import Rep, permutation, pixels, regular, restrict, scalar, spread, standard, tensor
 
 __all__ = ["GROUPS", "HOMOMORPHISMS", "LAYERS", "REPS"]
 
@@ -59,6 +71,17 @@ def _planes() -> Group:
 
 def _mixed() -> Group:
     return product(cyclic(3), so(3))
+
+
+def _plane() -> Group:
+    """O(2) on the first and the last coordinate of three."""
+    return embed(o(2), 3, (0, 2))
+
+
+def _outer() -> Rep:
+    """Vectors of one factor times vectors of the other."""
+    both = product(so(3), o(2))
+    return restrict(_vectors(), projection(both, 0)) * restrict(standard(o(2)), projection(both, 1))
 
 
 def _points() -> Rep:
@@ -175,6 +198,11 @@ REPS: dict[str, Callable[[], Rep]] = {
     ),
     "restricted to SO(2)": lambda: restrict(_vectors(), inclusion(so(2), so(3))),
     "restricted to S4": lambda: restrict(standard(o(4)), inclusion(symmetric(4), o(4))),
+    "tensors of SO+(1,3)": lambda: tensor(lorentz(1, 3), 1, 1),
+    "tensors of Sp(4)": lambda: tensor(sp(4), 2, 1),
+    "spread of O(3)": lambda: spread(o(3), 20),
+    "spread of GL+(2)": lambda: spread(gl_plus(2), 20),
+    "vectors and scalars of O(2) in space": lambda: restrict(tensor(o(3), 2), inclusion(_plane(), o(3))),
 }
 """Name -> builder of a representation."""
 
@@ -205,6 +233,24 @@ LAYERS: dict[str, Callable[[], Layer]] = {
     "residual": lambda: residual(linear(_vectors() + _vectors() * _vectors(), _vectors() + _vectors() * _vectors())),
     "side by side": lambda: parallel(
         linear(_vectors(), 2 * _vectors()), serial(bias(_scalars()), pointwise(_scalars(), jax.nn.silu))
+    ),
+    "affine on tensors": lambda: affine(spread(so(3), 20), spread(so(3), 20)),
+    "affine under boosts": lambda: affine(tensor(lorentz(1, 3), 1, 1), tensor(lorentz(1, 3), 2)),
+    "affine under symplectic maps": lambda: affine(tensor(sp(4), 1, 1), tensor(sp(4), 2) + scalar(sp(4))),
+    "affine on complex vectors": lambda: affine(2 * standard(u(2)), standard(u(2)) + tensor(u(2), 2)),
+    "affine on a plane in space": lambda: affine(tensor(_plane(), 2), standard(_plane()) + tensor(_plane(), 2)),
+    "affine between factors": lambda: affine(*2 * (_outer(),)),
+    "gates": lambda: gated(_scalars() + 2 * _vectors() + standard(so(3)) * standard(so(3))),
+    "gates of points and planes": lambda: gated(pixels(dihedral(4), 2) + 2 * standard(dihedral(4))),
+    "contractions": lambda: bilinear(spread(o(3), 20), spread(o(3), 20)),
+    "contractions with the dual": lambda: bilinear(
+        tensor(_shears(), 1, 1) + 2 * standard(_shears()), standard(_shears()) + scalar(_shears())
+    ),
+    "perceptron of O(3)": lambda: equivariant_mlp(
+        2 * scalar(o(3)) + 3 * standard(o(3)), tensor(o(3), 2), spread(o(3), 20), depth=2
+    ),
+    "perceptron of SO+(1,3)": lambda: equivariant_mlp(
+        3 * standard(lorentz(1, 3)), standard(lorentz(1, 3)), spread(lorentz(1, 3), 30), depth=1
     ),
 }
 """Name -> builder of a layer."""
