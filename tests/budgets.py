@@ -28,6 +28,8 @@ ROWS = {
     ("equivariance", "perceptron of SO+(1,3)"): BUDGET,
     # Seven layers, three of them quadratic: what rounds in the first is squared in those after it.
     ("equivariance", "perceptron of O(3)"): BUDGET,
+    # A square doubles the relative error of what goes in, and this action stretches it before.
+    ("equivariance", "contractions with the dual"): BUDGET,
     # Shears grow what they act on, and the error with it.
     ("equivariance", "sheared matrices"): 40.0,
 }

@@ -64,6 +64,11 @@ def _turns_and_flips() -> Group:
     )
 
 
+def _lattice() -> Group:
+    """Turns of the hexagonal lattice in its own coordinates: finite, and yet not orthogonal."""
+    return from_generators(discrete=[[[0.0, -1.0], [1.0, 1.0]]], name="turns of a lattice")
+
+
 def _planes() -> Group:
     """O(3), from its rotations and mirrors of the three coordinate planes."""
     return union(*(embed(o(2), 3, plane) for plane in ((0, 1), (0, 2), (1, 2))))
@@ -244,7 +249,7 @@ LAYERS: dict[str, Callable[[], Layer]] = {
     "gates of points and planes": lambda: gated(pixels(dihedral(4), 2) + 2 * standard(dihedral(4))),
     "contractions": lambda: bilinear(spread(o(3), 20), spread(o(3), 20)),
     "contractions with the dual": lambda: bilinear(
-        tensor(_shears(), 1, 1) + 2 * standard(_shears()), standard(_shears()) + scalar(_shears())
+        tensor(_lattice(), 1, 1) + 2 * standard(_lattice()), standard(_lattice()) + scalar(_lattice())
     ),
     "perceptron of O(3)": lambda: equivariant_mlp(
         2 * scalar(o(3)) + 3 * standard(o(3)), tensor(o(3), 2), spread(o(3), 20), depth=2
