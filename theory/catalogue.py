@@ -6,6 +6,8 @@ from theory import (
     elesedy_zaidi,
     inductive_bias,
     mei_misiakiewicz_montanari,
+    soft_equivariance,
+    soft_ridge,
     tahmasebi_jegelka,
 )
 from theory.claim import Claim
@@ -19,6 +21,8 @@ _MODULES = (
     tahmasebi_jegelka,
     inductive_bias,
     digits_sample_complexity,
+    soft_equivariance,
+    soft_ridge,
 )
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for module in _MODULES for claim in module.CLAIMS}

@@ -13,7 +13,8 @@ report what may leave Hom_G in ``weights``, so that the penalties of ``equiv.sof
   group element.
 * ``switched(layer)``: ``layer + gamma * free`` with a learned gamma, which a constraint drives to 0 (ACE).
 
-Each is one affine map. A network is soft if its affine layers are: it takes the builder in the place of ``linear``.
+Each is one affine map. A network is soft if its affine layers are: ``equivariant_mlp`` takes the builder as ``affine``,
+for instance ``lambda v, w: residual_pathway(affine(v, w))``.
 Parameters that have a meaning of their own are found by their name wherever they sit in a network's parameters:
 "equivariant" and "free" (``residual_prior``), "gamma" (``switches``, ``strict``), "relaxation"
 (``relaxation_penalty``).
@@ -33,7 +34,7 @@ from equiv import numerics
 from equiv.groups import Group, Homomorphism
 from equiv.groups.base import intern
 from equiv.groups.finite import whole
-from equiv.layers import Layer, Params, Weight, bias, dense, linear
+from equiv.layers import Layer, Params, Weight, affine, dense
 from equiv.reps import Rep, intertwiners, regular, restrict, scalar
 from equiv.soft.penalties import Pair, spectrum, summand_pairs
 
@@ -134,10 +135,10 @@ def subequivariant(rep_in: Rep, rep_out: Rep, homomorphism: Homomorphism) -> Lay
 
     Returns:
         A layer with parameters ``{"weight": (dim Hom_H(V, W),), "bias": (dim W^H,)}``; both maps are free weights for
-        G. Without invariant vectors there is no "bias".
+        G.
 
     Raises:
-        ValueError: two groups, a map that ends elsewhere, or a summand of W that no map reaches.
+        ValueError: two groups, or a homomorphism that ends elsewhere.
 
     Example:
         >>> from equiv.groups import inclusion, o
@@ -151,26 +152,18 @@ def subequivariant(rep_in: Rep, rep_out: Rep, homomorphism: Homomorphism) -> Lay
         Kim, Lee, Yang, Lee, ICML 2023 (arXiv 2306.00356), the second path of their mixed RPP; read in the code.
     """
     small_in, small_out = restrict(rep_in, homomorphism), restrict(rep_out, homomorphism)
-    inner, basis = linear(small_in, small_out), intertwiners.basis(small_in, small_out)
+    inner, maps = affine(small_in, small_out), intertwiners.basis(small_in, small_out)
     shifts = intertwiners.basis(scalar(homomorphism.source), small_out)
-    offset = bias(small_out) if shifts.dim else None
-
-    def init(key: jax.Array, dtype: Any = float) -> Params:
-        return inner.init(key, dtype) | ({"bias": jnp.zeros(shifts.dim, dtype)} if offset else {})
-
-    def apply(params: Params, x: jax.Array) -> jax.Array:
-        y = inner.apply(params, x)
-        return offset.apply(params, y) if offset else y
 
     def weights(params: Params) -> tuple[Weight, ...]:
-        matrix = Weight(rep_in, rep_out, basis.combine(jnp.asarray(params["weight"])))
-        if not offset:
-            return (matrix,)
-        return matrix, Weight(scalar(rep_out.group), rep_out, shifts.combine(jnp.asarray(params["bias"])))
+        matrix, shift = (
+            basis.combine(jnp.asarray(_entry(name, params, key))) for basis, key in ((maps, "weight"), (shifts, "bias"))
+        )
+        return Weight(rep_in, rep_out, matrix), Weight(scalar(rep_out.group), rep_out, shift)
 
     name = f"subequivariant({rep_in} -> {rep_out}, {homomorphism.source})"
     spec = ("subequivariant", rep_in, rep_out, homomorphism)
-    return intern(Layer(spec, name, rep_in, rep_out, init, apply, weights))
+    return intern(Layer(spec, name, rep_in, rep_out, inner.init, inner.apply, weights))
 
 
 _RESIDUAL_SIZE = 1e-3
@@ -184,7 +177,7 @@ def residual_pathway(layer: Layer) -> Layer:
     The free path starts with ``|B| = 1e-3 |A|``, A the matrix of the layer.
 
     Args:
-        layer: an affine layer, for instance ``serial(linear(v, w), bias(w))``.
+        layer: an affine layer, for instance ``affine(v, w)``.
 
     Returns:
         A layer with parameters ``{"equivariant": those of the layer, "free": {"matrix", "bias"}}``; the free path is a

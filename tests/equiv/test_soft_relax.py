@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from equiv import laws
-from equiv.groups import cyclic, dihedral, inclusion, o, so
-from equiv.layers import bias, dense, linear, serial
+from equiv.groups import cyclic, dihedral, embed, inclusion, o, so
+from equiv.layers import affine, dense, equivariant_mlp, linear, serial
 from equiv.reps import intertwiners, regular, restrict, scalar, standard, tensor
 from equiv.soft import (
+    errors,
     graded_linear,
     graded_projector,
     projection_penalty,
@@ -32,9 +33,9 @@ INTO = inclusion(o(2), O3)
 
 LAYERS = {
     "superpose": lambda: superpose(linear(V, 2 * V), dense(V, 2 * V)),
-    "mixed": lambda: superpose(serial(linear(U, W), bias(W)), subequivariant(U, W, INTO)),
+    "mixed": lambda: superpose(affine(U, W), subequivariant(U, W, INTO)),
     "subequivariant": lambda: subequivariant(U, W, INTO),
-    "subequivariant, no bias": lambda: subequivariant(V, V, inclusion(O3, O3)),
+    "subequivariant, group": lambda: subequivariant(V, V, inclusion(O3, O3)),
     "residual": lambda: residual_pathway(linear(U, W)),
     "graded": lambda: graded_linear(U, W, 0.5),
     "relaxed": lambda: relaxed_convolution(2 * R, 3 * R, 2),
@@ -61,7 +62,7 @@ def test_weights_are_what_is_applied(name, dtype):
     assert all(w.dtype == dtype for w in weights)
     total = sum(x @ w.T if w.shape[1] > 1 else w[:, 0] for w in map(np.asarray, weights))
     if name in ("superpose", "mixed", "residual", "switched"):
-        own = {"superpose": linear(V, 2 * V), "mixed": serial(linear(U, W), bias(W))}.get(name, linear(U, W))
+        own = {"superpose": linear(V, 2 * V), "mixed": affine(U, W)}.get(name, linear(U, W))
         total = total + own.apply(
             params[0] if name in ("superpose", "mixed") else params["equivariant"], jnp.asarray(x)
         )
@@ -116,9 +117,9 @@ def test_subequivariant_is_equivariant_under_the_subgroup_only():
 
 
 def test_residual_pathway_starts_near_equivariance():
-    layer = residual_pathway(serial(linear(U, W), bias(W)))
+    layer = residual_pathway(affine(U, W))
     params = jax.jit(layer.init)(jax.random.key(0))
-    size = np.linalg.norm(params["free"]["matrix"]) / np.linalg.norm(params["equivariant"][0]["weight"])
+    size = np.linalg.norm(params["free"]["matrix"]) / np.linalg.norm(params["equivariant"]["weight"])
     assert size == pytest.approx(1e-3)
     assert np.abs(params["free"]["bias"]).max() > 0
 
@@ -305,6 +306,43 @@ def test_strict_is_the_equivariant_layer():
     assert switches(strict(params)).tolist() == [0, 0]
     penalty = projection_penalty(net, [O3])
     assert float(penalty(strict(params))[0]) == 0 < float(penalty(params)[0])
+
+
+# --- networks ---------------------------------------------------------------------------------------------
+
+METHODS = {
+    "penalty": dense,
+    "residual": lambda v, w: residual_pathway(affine(v, w)),
+    "mixed": lambda v, w: superpose(affine(v, w), subequivariant(v, w, INTO)),
+    "graded": lambda v, w: graded_linear(v, w, 0.5),
+    "switched": lambda v, w: switched(affine(v, w)),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_networks_are_trained_towards_equivariance(name):
+    """A soft method is a builder of affine maps and a penalty: a few steps of it lower the equivariance error."""
+    net = equivariant_mlp(2 * V, V, 4 * scalar(O3) + 2 * V, depth=1, affine=METHODS[name])
+    penalty = projection_penalty(net, [O3, o2_about_x()])
+    params = drawn(net, seed=3)
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(8, 6)))
+    g = jax.jit(lambda key: O3.sample(key, (6,)))(jax.random.key(1))
+
+    @jax.jit
+    def train(params):
+        energy = lambda p: jnp.sum(penalty(p))
+        error = lambda p: errors.relative(lambda v: net.apply(p, v), net.rep_in, V, x, g)
+        step = lambda p, _: (jax.tree.map(lambda a, b: a - 0.03 * b, p, jax.grad(energy)(p)), None)
+        after, _ = jax.lax.scan(step, params, None, length=300)
+        return energy(params), energy(after), error(params), error(after)
+
+    before, after, worse, better = map(float, train(params))
+    assert after < 0.05 * before
+    assert better < 0.5 * worse
+
+
+def o2_about_x():
+    return embed(o(2), 3, (1, 2))
 
 
 CASES = {
