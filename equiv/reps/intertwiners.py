@@ -177,8 +177,9 @@ def _moves_of_tuples(dims: Sequence[int], moved: Sequence[tuple]) -> tuple[np.nd
     """The moves of tuples of indices, numbered row by row, from the moves of the indices."""
     images, signs = moved[0]
     for dim, (to, sign) in zip(dims[1:], moved[1:]):
-        images = (images[:, :, None] * dim + to[:, None, :]).reshape(len(to), -1)
-        signs = (signs[:, :, None] * sign[:, None, :]).reshape(len(sign), -1)
+        shape = (len(to), images.shape[1] * dim)  # in full, since there may be no generators
+        images = (images[:, :, None] * dim + to[:, None, :]).reshape(shape)
+        signs = (signs[:, :, None] * sign[:, None, :]).reshape(shape)
     return images, signs
 
 
