@@ -56,8 +56,8 @@ def scaling(samples: Samples, n: int | jax.Array, signature: tuple[float, ...]) 
         [[2.2360680103302, 2.2360680103302], [2.0], [1.0]]
     """
     x, y = samples
-    used = (jnp.arange(len(x)) < n).astype(x.dtype).reshape(-1, 1)
     count = jnp.asarray(n, x.dtype)
+    used = (jnp.arange(len(x), dtype=x.dtype) < count).astype(x.dtype).reshape(-1, 1)
     signs = jnp.asarray(signature, x.dtype).reshape(1, 1, -1)
     vectors = x.reshape(len(x), -1, len(signature))
     square = jnp.sum(used * jnp.abs(jnp.sum(signs * vectors**2, axis=-1)), axis=0) / count / len(signature)
