@@ -4,6 +4,7 @@ from paper_figures import (
     augmentation,
     circle_gain,
     digits_sample_complexity,
+    emlp_data_efficiency,
     generalisation_gap,
     invariant_counts,
     kernel_gain,
@@ -18,6 +19,7 @@ FIGURES: dict[str, Figure] = {
     for figure in (
         generalisation_gap.FIGURE,
         digits_sample_complexity.FIGURE,
+        emlp_data_efficiency.FIGURE,
         sample_complexity.FIGURE,
         augmentation.FIGURE,
         kernel_gain.FIGURE,

@@ -4,6 +4,7 @@ from theory import (
     augmentation,
     digits_sample_complexity,
     elesedy_zaidi,
+    emlp_data_efficiency,
     inductive_bias,
     mei_misiakiewicz_montanari,
     soft_equivariance,
@@ -21,6 +22,7 @@ _MODULES = (
     tahmasebi_jegelka,
     inductive_bias,
     digits_sample_complexity,
+    emlp_data_efficiency,
     soft_equivariance,
     soft_ridge,
 )

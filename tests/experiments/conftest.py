@@ -23,6 +23,19 @@ SMALL = {
         "steps": 5,
         "learning_rates": (0.03,),
     },
+    "emlp_data_efficiency": {
+        "models": ("mlp", "emlp_full"),
+        "sizes": (3, 9),
+        "n_max": 20,
+        "n_validation": 10,
+        "n_test": 30,
+        "trials": 2,
+        "channels": 8,
+        "depth": 1,
+        "epochs": 4,
+        "batch_size": 6,
+        "checks": 2,
+    },
 }
 """Settings with which a whole sweep takes seconds; every experiment needs a row."""
 

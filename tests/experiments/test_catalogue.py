@@ -142,6 +142,19 @@ def test_the_callers_precision_does_not_matter(small):
         ("digits_sample_complexity", {"models": ()}, "models has to be made of"),
         ("digits_sample_complexity", {"poses": "sideways"}, "poses has to be one of upright, random, got sideways"),
         ("digits_sample_complexity", {"learning_rates": (0.1, -0.1)}, "learning_rates has to be finite and above zero"),
+        ("emlp_data_efficiency", {"tasks": ("o5", "o6")}, "tasks has to be made of o5, inertia, lorentz, none of them"),
+        ("emlp_data_efficiency", {"models": ()}, "models has to be made of mlp, mlp_augmented, scalars, emlp_identity"),
+        ("emlp_data_efficiency", {"models": ("emlp_special",)}, "emlp_special is for lorentz"),
+        (
+            "emlp_data_efficiency",
+            {"sizes": (1, 30)},
+            "sizes has to be made of whole numbers of at least 2, got (1, 30)",
+        ),
+        (
+            "emlp_data_efficiency",
+            {"sizes": (30, 1001)},
+            "sizes has to stay within the n_max = 1000 examples of a trial",
+        ),
     ],
 )
 def test_bad_settings_are_refused_in_words(name, settings, sentence):

@@ -48,7 +48,29 @@ def digits_sample_complexity(draw):
     )
 
 
-RESULTS = {"generalisation_gap": generalisation_gap, "digits_sample_complexity": digits_sample_complexity}
+def emlp_data_efficiency(draw):
+    experiment = EXPERIMENTS["emlp_data_efficiency"]
+    learner = list(experiment.axes(experiment.presets["paper"])["learner"])
+    n, trials, checks = [30, 300, 3000], 3, 4
+    shape = len(learner), len(n), trials
+    arrays = {
+        "test_error": 10.0 ** draw.uniform(-4, 1, shape),
+        "equivariance_error": 10.0 ** draw.uniform(-16, 0, shape),
+        "validation_error": 10.0 ** draw.uniform(-4, 1, (*shape, checks)),
+    }
+    axes = "learner", "n", "trial", "check"
+    return xr.Dataset(
+        {name: (axes[: values.ndim], values) for name, values in arrays.items()}
+        | {"n_parameters": (("learner",), np.full(len(learner), 7)), "steps": (("n",), np.full(len(n), 9))},
+        coords={"learner": learner, "n": n, "trial": np.arange(trials), "check": np.arange(1, checks + 1)},
+    )
+
+
+RESULTS = {
+    "generalisation_gap": generalisation_gap,
+    "digits_sample_complexity": digits_sample_complexity,
+    "emlp_data_efficiency": emlp_data_efficiency,
+}
 
 
 def evidence(points, series=(), *, error=True, predicted=None):
