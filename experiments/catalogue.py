@@ -1,6 +1,15 @@
 """All experiments, by name."""
 
-from experiments import digits_sample_complexity, emlp_data_efficiency, generalisation_gap
+from experiments import (
+    breaking_sweep,
+    digits_sample_complexity,
+    emlp_data_efficiency,
+    generalisation_gap,
+    soft_cosine_similarity,
+    soft_inertia,
+    soft_trajectories,
+    symmetry_discovery,
+)
 from experiments.record import Experiment
 
 __all__ = ["EXPERIMENTS"]
@@ -11,6 +20,11 @@ EXPERIMENTS: dict[str, Experiment] = {
         generalisation_gap.EXPERIMENT,
         digits_sample_complexity.EXPERIMENT,
         emlp_data_efficiency.EXPERIMENT,
+        breaking_sweep.EXPERIMENT,
+        symmetry_discovery.EXPERIMENT,
+        soft_inertia.EXPERIMENT,
+        soft_cosine_similarity.EXPERIMENT,
+        soft_trajectories.EXPERIMENT,
     )
 }
 """Name -> experiment."""

@@ -95,6 +95,7 @@ def fit_watched(
     learning_rate: float | jax.Array,
     schedule: Literal["constant", "cosine"] = "cosine",
     least: str | None = None,
+    adapt: Callable[[Any, jax.Array], Any] = lambda params, k: params,
 ) -> Watched:
     """Minimize a loss over the first n examples by Adam, look at the parameters n_checks times, and keep the best.
 
@@ -114,6 +115,8 @@ def fit_watched(
         schedule: the rate stays, or falls to zero along a cosine.
         least: the name of the number whose least value says which parameters to return (NaN never does); None for
             the last ones.
+        adapt: ``adapt(params, k) -> params`` after check k, for numbers among the parameters that no gradient moves,
+            such as the strengths of penalties.
 
     Raises:
         ValueError: another schedule, or no check.
@@ -159,6 +162,7 @@ def fit_watched(
             better = seen[least] < lowest
             lowest = jnp.where(better, seen[least], lowest)
         kept = jax.tree.map(lambda new, old: jnp.where(better, new, old), training[0], kept)
+        training = adapt(training[0], k), training[1]
         return (training, end, kept, lowest, jnp.where(better, k, best)), (end, seen)
 
     metric = jax.eval_shape(watch, params).get(least) if least is not None else jnp.zeros(())

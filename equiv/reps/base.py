@@ -680,6 +680,8 @@ def algebra(rep: Rep) -> np.ndarray:
         for factor in rep.factors:
             total = _kron(total, np.eye(factor.dim)[None]) + _kron(np.eye(total.shape[1])[None], algebra(factor))
         return total
+    if kind == "restriction" and rep.spec[2].spec[0] == "unembed":  # both algebras have the same coordinates
+        return algebra(rep.spec[1])
     x = np.cos(1.0 + np.arange(d)) / d**0.5
     rho = lambda x: rep.matrix(rep.group.exp(x))
     with numerics.constants():
@@ -719,6 +721,8 @@ def generators(rep: Rep) -> np.ndarray:
         return np.stack(every) if every else np.zeros((0, rep.dim, rep.dim))
     if kind == "dual":
         return np.linalg.inv(generators(rep.spec[1])).swapaxes(1, 2)
+    if kind == "restriction" and rep.spec[2].spec[0] == "unembed":
+        return generators(rep.spec[1])
     with numerics.constants():
         if kind == "standard":
             return np.asarray(rep.group.generators())

@@ -1,0 +1,295 @@
+"""A contest of soft methods on one task: equal parameters, equal steps, equal tuning, equal data.
+
+Every method of ``experiments.models.soft`` is trained from the same start for every entry of its grid, and the entry
+with the least validation error counts. A grid has as many entries for one method as for another: rates times
+strengths where a strength has an effect, that many rates on the same range where it has none. Labels are divided by the
+root mean square of the training labels, one number for all coordinates, which no symmetry notices; errors are told in
+the units of the labels.
+
+A cell is one method on one data set, all trials and all entries of the grid in one compiled program; programs are
+shared by data sets of equal shape.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from equiv.soft import errors
+from experiments.data import Samples
+from experiments.models import n_parameters
+from experiments.models.soft import METHODS, Method, Task, method, model
+from experiments.record import Point, positive, whole
+from experiments.train import fit_watched
+
+__all__ = ["Budget", "Data", "among", "compete", "contest", "equivariance_errors", "grid", "square_error"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """What every method is given; the settings that all contests share."""
+
+    methods: tuple[str, ...] = METHODS  # which methods, see experiments.models.soft
+    trials: int = 5  # independent draws of data and start
+    n_train: int = 1000  # samples to train on, and again as many to choose by
+    n_test: int = 1000  # samples to test on
+    channels: int = 128  # of a hidden layer of per; the other methods get as many parameters
+    depth: int = 3  # number of hidden layers
+    steps: int = 16000  # of optimization
+    checks: int = 80  # looks at the validation error, and chances to set strengths
+    adjust_at: int = 20  # check after which strengths are set; models are chosen from twice as late on
+    batch_size: int = 500  # samples of one step
+    learning_rates: tuple[float, ...] = (0.001, 0.003)  # at the first step, falling along a cosine
+    strengths: tuple[float, ...] = (100.0, 1000.0, 10000.0)  # of penalties per rank, before they are set
+
+    def __post_init__(self) -> None:
+        whole(self, "trials", "n_train", "n_test", "channels", "depth", "steps", "checks", "batch_size")
+        whole(self, "adjust_at", least=0)
+        positive(self, "learning_rates", "strengths")
+        among(self, "methods", METHODS)
+
+    @property
+    def shared(self) -> "Budget":
+        """What a program depends on: the same for all methods and data."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(Budget)}
+        return Budget(**fields | {"methods": METHODS})
+
+
+def among(config: Any, field: str, known: tuple) -> None:
+    """Refuse a config whose field is not made of known values, each once.
+
+    Raises:
+        ValueError: naming the field, its value and what is known.
+    """
+    given = getattr(config, field)
+    if not given or len(set(given)) < len(given) or not set(given) <= set(known):
+        raise ValueError(f"{field} has to be made of {', '.join(map(str, known))}, none of them twice, got {given}")
+
+
+class Data(NamedTuple):
+    """Training and validation samples, and one or more sets of test samples by name."""
+
+    train: Samples
+    valid: Samples
+    test: dict[str, Samples]
+
+
+def grid(budget: Budget, penalised: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Learning rates and strengths of the entries of a grid, as many whether strengths count or not.
+
+    Example:
+        >>> budget = Budget(learning_rates=(0.001, 0.1), strengths=(1.0, 2.0))
+        >>> [part.round(3).tolist() for part in grid(budget, True)]
+        [[0.001, 0.001, 0.1, 0.1], [1.0, 2.0, 1.0, 2.0]]
+        >>> grid(budget, False)[0].round(3).tolist()
+        [0.001, 0.005, 0.022, 0.1]
+    """
+    rates, strengths = np.sort(budget.learning_rates), np.sort(budget.strengths)
+    if penalised:
+        pairs = np.stack(np.meshgrid(rates, strengths, indexing="ij"), -1).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
+    entries = len(rates) * len(strengths)
+    return np.geomspace(rates[0], rates[-1], entries), np.zeros(entries)
+
+
+def _square(x: jax.Array) -> jax.Array:
+    return jnp.mean(x**2)
+
+
+def _trained(chosen: Method, budget: Budget, data: Data, key: jax.Array, rate: jax.Array, strength: jax.Array) -> Any:
+    """One training run of one entry of the grid: the record of ``fit_watched``."""
+    start_key, fit_key = jax.random.split(key)
+    network = chosen.layer.init(start_key, data.train.x.dtype)
+    count = chosen.energies(network)
+    unit = jnp.sqrt(_square(data.train.y))
+    params = {
+        "network": network,
+        "strengths": jnp.broadcast_to(strength, count.shape).astype(count.dtype),
+        "remembered": jnp.full_like(count, jnp.inf),
+        "checked": jnp.zeros((), count.dtype),
+    }
+
+    def error(network: Any, samples: Samples) -> jax.Array:
+        return _square(chosen.layer.apply(network, samples.x) - samples.y / unit)
+
+    def loss(params: Any, key: jax.Array, indices: jax.Array) -> jax.Array:
+        strengths, network = jax.lax.stop_gradient(params["strengths"]), params["network"]
+        batch = Samples(data.train.x[indices], data.train.y[indices])
+        return (
+            error(network, batch) + jnp.sum(strengths * chosen.energies(network)) + strengths[0] * chosen.prior(network)
+        )
+
+    def watch(params: Any) -> dict[str, jax.Array]:
+        valid = error(params["network"], data.valid)
+        late = params["checked"] >= min(2 * budget.adjust_at, budget.checks - 1)
+        return {
+            "valid": valid,
+            "selected": jnp.where(late, valid, jnp.inf),
+            "energies": chosen.energies(params["network"]),
+            "strengths": params["strengths"],
+        }
+
+    def adapt(params: Any, k: jax.Array) -> Any:
+        strengths, remembered = chosen.adapt(
+            params["strengths"], params["remembered"], params["network"], k, budget.adjust_at
+        )
+        return params | {"strengths": strengths, "remembered": remembered, "checked": params["checked"] + 1}
+
+    return fit_watched(
+        loss,
+        watch,
+        params,
+        fit_key,
+        data.train.x.shape[0],
+        n_steps=budget.steps,
+        n_checks=budget.checks,
+        batch_size=budget.batch_size,
+        learning_rate=rate,
+        least="selected",
+        adapt=adapt,
+    )
+
+
+_ELEMENTS = 64
+"""Group elements and test inputs by which equivariance errors are measured."""
+
+
+def equivariance_errors(task: Task, f: Callable[[jax.Array], jax.Array], x: jax.Array, key: jax.Array) -> jax.Array:
+    """The relative equivariance error of a function under each candidate, and under the whole group.
+
+    Args:
+        task: says how the groups act.
+        f: (n, rep_in.dim) to (n, rep_out.dim).
+        x: (n, rep_in.dim) inputs; the first 64 count.
+        key: of the group elements, 64 for each group.
+
+    Returns:
+        (n_candidates + 1,).
+    """
+    subgroups = [(h.map, h.source) for h in task.candidates]
+    found = []
+    for k, (into, group) in enumerate([*subgroups, (lambda g: g, task.rep_in.group)]):
+        elements = into(group.sample(jax.random.fold_in(key, k), (_ELEMENTS,), x.dtype))
+        found.append(errors.relative(f, task.rep_in, task.rep_out, x[:_ELEMENTS], elements))
+    return jnp.stack(found)
+
+
+def square_error(predicted: jax.Array, y: jax.Array) -> jax.Array:
+    """The mean square of the difference, over samples and coordinates."""
+    return _square(predicted - y)
+
+
+@functools.cache
+def _program(
+    task: Task, name: str, budget: Budget, score: Callable[[jax.Array, jax.Array], jax.Array]
+) -> Callable[[jax.Array, Data], dict[str, jax.Array]]:
+    chosen = method(task, name, budget.channels, budget.depth)
+    rates, strengths = grid(budget, chosen.penalised)
+
+    def outcome(key: jax.Array, data: Data) -> dict[str, jax.Array]:
+        fit_key, error_key = jax.random.split(key)
+        kind = data.train.x.dtype
+        entries = jnp.asarray(rates, kind), jnp.asarray(strengths, kind)
+        runs = jax.vmap(functools.partial(_trained, chosen, budget, data, fit_key))(*entries)
+        valid = jnp.min(runs.seen["selected"], axis=1)
+        best = jnp.argmin(jnp.where(jnp.isnan(valid), jnp.inf, valid))
+        mine = jax.tree.map(lambda leaf: leaf[best], runs)
+        unit = jnp.sqrt(_square(data.train.y))
+        f = lambda x: unit * chosen.layer.apply(mine.params["network"], x)
+        first = next(iter(data.test.values()))
+        return {
+            "test_error": jnp.stack([score(f(samples.x), samples.y) for samples in data.test.values()]),
+            "equivariance_error": equivariance_errors(task, f, first.x, error_key),
+            "strengths": mine.seen["strengths"],
+            "violations": mine.seen["energies"],
+            "learning_rate": entries[0][best],
+            "strength": entries[1][best],
+        }
+
+    return jax.jit(jax.vmap(outcome))
+
+
+def compete(
+    task: Task,
+    name: str,
+    budget: Budget,
+    keys: jax.Array,
+    data: Data,
+    score: Callable[[jax.Array, jax.Array], jax.Array] = square_error,
+) -> xr.Dataset:
+    """Train one method on one data set, all trials at once.
+
+    Args:
+        task: what the data are.
+        name: of the method.
+        budget: what it is given.
+        keys: (trials,), of start, minibatches and measurements.
+        data: arrays with the trials in front.
+        score: ``score(predicted, y)``, what is told of a test set.
+
+    Returns:
+        ``test_error`` (trial, test), the scores, mean squares unless another is asked for;
+        ``equivariance_error`` (trial, group) of the model, relative, for each candidate and the whole group;
+        ``strengths`` and ``violations`` (trial, check, candidate), the penalties' strengths and energies per rank;
+        ``learning_rate``, ``strength`` (trial,) of the entry that counts; ``n_parameters`` (method,).
+    """
+    if name not in ("oracle", "mixed_rpp"):  # nobody else knows the truth, and programs are shared
+        task = dataclasses.replace(task, truth=task.candidates[0])
+    arrays = _program(task, name, budget, score)(keys, data)
+    candidates = [str(h.source) for h in task.candidates]
+    dims = {
+        "test_error": ("trial", "test"),
+        "equivariance_error": ("trial", "group"),
+        "strengths": ("trial", "check", "candidate"),
+        "violations": ("trial", "check", "candidate"),
+    }
+    chosen = method(task, name, budget.channels, budget.depth)
+    return xr.Dataset(
+        {key: (dims.get(key, ("trial",)), np.asarray(values)) for key, values in arrays.items()}
+        | {"n_parameters": (("method",), [n_parameters(model(chosen))])},
+        coords={
+            "trial": np.arange(len(keys)),
+            "test": list(data.test),
+            "group": [*candidates, str(task.rep_in.group)],
+            "candidate": candidates,
+            "check": np.arange(budget.checks),
+            "method": [name],
+        },
+    )
+
+
+def contest(
+    config: Budget,
+    key: jax.Array,
+    point: Point,
+    task: Task,
+    draw: Callable[[jax.Array], Data],
+    label: Callable[[jax.Array], jax.Array] | None = None,
+    score: Callable[[jax.Array, jax.Array], jax.Array] = square_error,
+) -> xr.Dataset:
+    """One cell: draw the data of every trial, let one method learn them, and measure the labels as the model was.
+
+    Args:
+        config: settings.
+        key: the same for every method.
+        point: ``method``, and one more axis that says which data.
+        task: of these data.
+        draw: ``draw(key) -> Data`` of one trial.
+        label: the exact label of an input, if there is one; its equivariance errors become ``data_error``.
+        score: of the predictions on a test set.
+    """
+    data_key, fit_key, error_key = jax.random.split(key, 3)
+    data = jax.jit(jax.vmap(draw))(jax.random.split(data_key, config.trials))
+    keys = jax.random.split(fit_key, config.trials)
+    found = compete(task, point["method"], config.shared, keys, data, score)
+    if label is None:
+        return found
+    (axis,) = (name for name in point if name != "method")
+    first = next(iter(data.test.values()))
+    measured = jax.jit(lambda x: equivariance_errors(task, label, x, error_key))(first.x[0])
+    return found.assign(data_error=((axis, "group"), np.asarray(measured)[None])).assign_coords({axis: [point[axis]]})
