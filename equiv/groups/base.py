@@ -10,7 +10,7 @@ group                   element                          shape of one element
 cyclic, dihedral        int32                            ``()``
 symmetric(n)            int32, the images of 0 ... n-1   ``(n,)``
 shifts(shape)           int32, one shift per axis        ``(len(shape),)``
-so(n), o(n), generated  matrix                           ``(n, n)``
+matrix groups           matrix                           ``(n, n)``
 product(G, H)           ``(g, h)``                       that of each
 ======================  ===============================  =====================
 

@@ -19,7 +19,7 @@ import numpy as np
 from equiv.groups.base import Element, Group
 from equiv.groups.finite import whole
 from equiv.groups.linear import so
-from equiv.groups.matrices import blocks, closure, matrix_group, polar, polished, skew_basis, uniform
+from equiv.groups.matrices import blocks, closure, gram_schmidt, matrix_group, polar, polished, skew_basis, uniform
 
 __all__ = ["gl_plus", "lorentz", "scaling", "sl", "sp", "su", "u"]
 
@@ -78,14 +78,13 @@ def sp(n: int) -> Group:
 
 
 def _haar_unitary(n: int, special: bool, key: jax.Array, shape: tuple = (), dtype: Any = float) -> Element:
-    """Haar measure on U(n): QR of a complex Gaussian matrix, the phases of R's diagonal moved into Q (Mezzadri 2007).
+    """Haar measure on U(n): QR of a complex Gaussian matrix, the diagonal of R positive (Mezzadri 2007).
 
     Special: the determinant is divided out of the first column, which leaves the law invariant from the left.
     """
     k_real, k_imaginary = jax.random.split(key)
     real, imaginary = (jax.random.normal(k, (*tuple(shape), n, n), dtype) for k in (k_real, k_imaginary))
-    q, r = jnp.linalg.qr(jax.lax.complex(real, imaginary))
-    q = q * jnp.sign(jnp.diagonal(r, axis1=-2, axis2=-1))[..., None, :]
+    q = gram_schmidt(jax.lax.complex(real, imaginary))
     if special:
         q = q.at[..., 0].multiply(jnp.conj(jnp.sign(jnp.linalg.det(q)))[..., None])
     real, imaginary = jnp.real(q), jnp.imag(q)

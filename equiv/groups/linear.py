@@ -17,7 +17,16 @@ from jaxtyping import Array, Float
 from equiv import numerics
 from equiv.groups.base import Element, Group
 from equiv.groups.finite import whole
-from equiv.groups.matrices import closure, is_orthogonal, matrix_group, polished, skew_basis, uniform, walk
+from equiv.groups.matrices import (
+    closure,
+    gram_schmidt,
+    is_orthogonal,
+    matrix_group,
+    polished,
+    skew_basis,
+    uniform,
+    walk,
+)
 
 __all__ = ["from_generators", "o", "polyhedral", "so"]
 
@@ -77,10 +86,8 @@ def _quaternion(g: Float[Array, "... 3 3"]) -> tuple[Float[Array, "..."], Float[
 
 
 def haar_orthogonal(key: jax.Array, n: int, shape: tuple, dtype: Any) -> Float[Array, "... n n"]:
-    """Haar measure on O(n): QR of a Gaussian matrix, with the signs of R's diagonal moved into Q (Mezzadri 2007)."""
-    q, r = jnp.linalg.qr(jax.random.normal(key, (*shape, n, n), dtype))
-    signs = jnp.where(jnp.diagonal(r, axis1=-2, axis2=-1) < 0, -1, 1).astype(q.dtype)
-    return polished(q * signs[..., None, :])
+    """Haar measure on O(n): QR of a Gaussian matrix, the diagonal of R positive (Mezzadri 2007)."""
+    return polished(gram_schmidt(jax.random.normal(key, (*shape, n, n), dtype)))
 
 
 def _reflection(n: int) -> np.ndarray:

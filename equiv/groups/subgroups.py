@@ -137,7 +137,7 @@ def _complex_determinant(h: np.ndarray, n: int) -> complex:
 def _lorentzian(h: np.ndarray, p: int, q: int, component: str) -> bool:
     if not _keeps(h, metric(p, q)):
         return False
-    first, last = (np.linalg.det(block) > 0 for block in (h[:p, :p], h[p:, p:]))
+    first, last = (bool(np.linalg.det(block) > 0) for block in (h[:p, :p], h[p:, p:]))
     return {"identity": first and last, "special": first == last, "orthochronous": first, "full": True}[component]
 
 
@@ -206,8 +206,9 @@ def _unchanged(subgroup: Group, group: Group) -> Callable[..., Element] | str:
     (lie, steps), (span, _) = constants(subgroup), constants(group)
     rows, flat = span.reshape(len(span), large**2), lie.reshape(len(lie), large**2)
     left = flat - flat @ np.linalg.pinv(rows) @ rows if len(rows) else flat
-    if np.abs(left).max(initial=0.0) > _CLOSE * np.abs(flat).max(initial=1.0):
-        k = int(np.argmax(np.abs(left).max(axis=1)))
+    outside = np.abs(left).max(axis=1) > _CLOSE * np.abs(flat).max(axis=1)
+    if outside.any():
+        k = int(np.argmax(outside))
         return f"the basis matrix {k} of its Lie algebra is not in that of {group}"
     for k, step in enumerate(steps):
         if not _member(step, group):

@@ -10,15 +10,25 @@ from equiv.flax import from_linen
 from equiv.groups import (
     cyclic,
     dihedral,
+    embed,
     from_generators,
+    gl_plus,
     inclusion,
+    lorentz,
     o,
     polyhedral,
     product,
     projection,
+    scaling,
     shifts,
+    sl,
     so,
+    sp,
+    su,
     symmetric,
+    u,
+    unembed,
+    union,
 )
 from equiv.layers import bias, linear, parallel, pointwise, residual, serial
 from equiv.reps import intertwiners, permutation, pixels, regular, representation, restrict, scalar, standard
@@ -53,7 +63,44 @@ CASES = {
     "product()": (lambda: product(), ValueError, ["two or more groups", "got 0"]),
     "product(one)": (lambda: product(SO3), ValueError, ["two or more groups", "got 1"]),
     "polyhedral('cubic')": (lambda: polyhedral("cubic"), ValueError, ["tetrahedral", "icosahedral", "got 'cubic'"]),
+    "sp(0)": (lambda: sp(0), ValueError, ["dimension of sp", "at least 2", "got 0"]),
+    "sp(3)": (lambda: sp(3), ValueError, ["dimension of sp", "even", "got 3"]),
+    "u(0)": (lambda: u(0), ValueError, ["complex dimension of u", "got 0"]),
+    "su(0)": (lambda: su(0), ValueError, ["complex dimension of su", "got 0"]),
+    "sl(0)": (lambda: sl(0), ValueError, ["dimension of sl", "got 0"]),
+    "gl_plus(0)": (lambda: gl_plus(0), ValueError, ["dimension of gl_plus", "got 0"]),
+    "scaling(0)": (lambda: scaling(0), ValueError, ["dimension of scaling", "got 0"]),
+    "lorentz(3, 0)": (lambda: lorentz(3, 0), ValueError, ["both signs", "no negative one", "use so or o"]),
+    "lorentz(0, 3)": (lambda: lorentz(0, 3), ValueError, ["both signs", "no positive one", "use so or o"]),
+    "lorentz(-1, 3)": (lambda: lorentz(-1, 3), ValueError, ["positive coordinates of lorentz", "got -1"]),
+    "component": (lambda: lorentz(1, 3, "proper"), ValueError, ["identity, special, orthochronous, full", "'proper'"]),
+    # groups: from other groups
+    "union()": (lambda: union(), ValueError, ["one or more matrix groups", "got none"]),
+    "cyclic in union": (lambda: union(SO3, cyclic(3)), ValueError, ["cyclic(3) are none", "from_generators"]),
+    "product in union": (lambda: union(product(SO3, SO3)), ValueError, ["SO(3) x SO(3) are none"]),
+    "symmetric in union": (lambda: union(SO3, symmetric(3)), ValueError, ["symmetric(3) are none"]),
+    "two sizes in union": (
+        lambda: union(SO3, so(2)),
+        ValueError,
+        ["one size", "[2, 3] of SO(3), SO(2)", "embed the smaller"],
+    ),
+    "cyclic in embed": (lambda: embed(cyclic(3), 4, (0, 1)), ValueError, ["embed", "cyclic(3) are none"]),
+    "embed in R^0": (lambda: embed(SO3, 0, ()), ValueError, ["dimension of the space of embed", "got 0"]),
+    "repeated index": (lambda: embed(so(2), 3, (1, 1)), ValueError, ["different", "0 ... 2", "got (1, 1)"]),
+    "index outside": (lambda: embed(so(2), 3, (1, 3)), ValueError, ["0 ... 2", "got (1, 3)"]),
+    "negative index": (lambda: embed(so(2), 3, (0, -1)), ValueError, ["index of embed", "at least 0", "got -1"]),
+    "index 0.5": (lambda: embed(so(2), 3, (0, 0.5)), ValueError, ["index of embed", "whole number", "got 0.5"]),
+    "one index alone": (lambda: embed(o(1), 3, 2), ValueError, ["slice or whole numbers", "got 2"]),
+    "three indices": (
+        lambda: embed(so(2), 3, slice(3)),
+        ValueError,
+        ["SO(2) moves 2 coordinates", "got 3: (0, 1, 2)"],
+    ),
+    "unembed SO(3)": (lambda: unembed(SO3), ValueError, ["made by embed", "got SO(3)"]),
     # groups: what they cannot do
+    "lie of C_3": (lambda: cyclic(3).lie(), ValueError, ["cyclic(3)", "integers", "use exp"]),
+    "lie of a product": (lambda: product(SO3, SO3).lie(), ValueError, ["SO(3) x SO(3)", "tuples", "use exp"]),
+    "elements of SL(2)": (lambda: sl(2).elements(), ValueError, ["SL(2)", "infinitely many", "use sample"]),
     "elements of SO(3)": (lambda: SO3.elements(), ValueError, ["SO(3)", "infinitely many", "use sample"]),
     "index in O(3)": (lambda: O3.index(jnp.eye(3)), ValueError, ["O(3)", "infinitely many"]),
     "elements of S_12": (lambda: symmetric(12).elements(), ValueError, ["479001600 elements", "50000", "use sample"]),
@@ -74,6 +121,13 @@ CASES = {
     "not square": (lambda: from_generators(discrete=[[[1.0, 0.0]]]), ValueError, ["square", "got shapes [(1, 2)]"]),
     "a matrix, no list": (lambda: from_generators(discrete=np.eye(2)), ValueError, ["square", "(2,)"]),
     "NaN generator": (lambda: from_generators(lie=[[[np.nan]]]), ValueError, ["lie", "finite", "got NaN"]),
+    "infinite generator": (lambda: from_generators(discrete=[[[np.inf]]]), ValueError, ["discrete", "finite"]),
+    "a number": (lambda: from_generators(lie=2.0), ValueError, ["lie", "list of matrices", "got 2.0"]),
+    "nearly singular": (
+        lambda: from_generators(discrete=[[[1.0, 1.0], [1.0, 1.0 + 1e-14]]]),
+        ValueError,
+        ["invertible", "determinant 0"],
+    ),
     "singular": (lambda: from_generators(discrete=[np.zeros((2, 2))]), ValueError, ["invertible", "determinant 0"]),
     "dependent": (
         lambda: from_generators(lie=[TURN, np.multiply(2.0, TURN)]),
@@ -95,6 +149,13 @@ CASES = {
     "too big": (lambda: inclusion(so(4), SO3), ValueError, ["SO(4) is not", "4 is more than 3"]),
     "not the plane": (lambda: inclusion(cyclic(4), SO3), ValueError, ["turn the plane, not R^3", "so(2)"]),
     "other points": (lambda: inclusion(symmetric(3), o(4)), ValueError, ["symmetric(3)", "3 coordinates, not 4"]),
+    "sizes of matrices": (lambda: inclusion(SO3, sl(4)), ValueError, ["SO(3) is not", "3 x 3, not 4 x 4", "embed"]),
+    "algebra outside": (lambda: inclusion(sl(2), so(2)), ValueError, ["SL(2) is not", "basis matrix 0", "of SO(2)"]),
+    "generator outside": (
+        lambda: inclusion(O3, gl_plus(3)),
+        ValueError,
+        ["O(3) is not", "discrete generator 0", "element of GL+(3)"],
+    ),
     "wrong chain": (
         lambda: inclusion(cyclic(4), so(2)) @ inclusion(so(2), SO3),
         ValueError,
@@ -244,7 +305,9 @@ def test_refused_in_one_sentence(name):
 
 
 @pytest.mark.parametrize("value", [2.0, 2.5, "2", None, np.float64(2)], ids=repr)
-@pytest.mark.parametrize("build", [cyclic, dihedral, symmetric, so, o], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "build", [cyclic, dihedral, symmetric, so, o, u, su, sl, gl_plus, scaling], ids=lambda f: f.__name__
+)
 def test_sizes_are_whole_numbers(build, value):
     """Below the type checks of the tests, as a user meets it."""
     raw = getattr(build.__wrapped__, "__wrapped__", build.__wrapped__)
