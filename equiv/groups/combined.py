@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from equiv import numerics
 from equiv.groups.base import Element, Group, Homomorphism, intern
 from equiv.groups.finite import whole
-from equiv.groups.matrices import closure, is_orthogonal, matrix_group, uniform
+from equiv.groups.matrices import closure, is_orthogonal, matrix_group, polished, uniform
 
 __all__ = ["embed", "unembed", "union"]
 
@@ -146,7 +146,8 @@ def _union(members: tuple[Group, ...]) -> Group:
     def sample(key: jax.Array, shape: tuple = (), dtype: Any = float) -> Element:
         keys = jax.random.split(key, (_ROUNDS, len(members)))
         drawn = [member.sample(k, tuple(shape), dtype) for row in keys for member, k in zip(members, row)]
-        return functools.reduce(jnp.matmul, drawn)
+        g = functools.reduce(jnp.matmul, drawn)
+        return polished(g) if orthogonal else g
 
     return matrix_group(
         spec=("union", *members),
@@ -159,9 +160,14 @@ def _union(members: tuple[Group, ...]) -> Group:
     )
 
 
+def _crossing(indices: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of a block, int32: what jax calls an integer whether x64 is on or off."""
+    return np.ix_(np.array(indices, np.int32), np.array(indices, np.int32))
+
+
 def placing(dim: int, indices: tuple[int, ...]) -> Callable[[Element], Element]:
     """``g -> the dim x dim matrix with g in the rows and columns ``indices`` and the identity elsewhere."""
-    rows, columns = np.ix_(indices, indices)
+    rows, columns = _crossing(indices)
 
     def place(g: Float[Array, "... k k"]) -> Float[Array, "... n n"]:
         eye = jnp.broadcast_to(jnp.eye(dim, dtype=g.dtype), (*g.shape[:-2], dim, dim))
@@ -172,7 +178,7 @@ def placing(dim: int, indices: tuple[int, ...]) -> Callable[[Element], Element]:
 
 def cutting(indices: tuple[int, ...]) -> Callable[[Element], Element]:
     """``g -> the block of g in the rows and columns ``indices``."""
-    rows, columns = np.ix_(indices, indices)
+    rows, columns = _crossing(indices)
     return lambda g: g[..., rows, columns]
 
 
@@ -219,7 +225,7 @@ def embed(group: Group, dim: int, indices: Any) -> Group:
 @functools.cache
 def _embed(group: Group, dim: int, indices: tuple[int, ...]) -> Group:
     place, cut = placing(dim, indices), cutting(indices)
-    rows, columns = np.ix_(indices, indices)
+    rows, columns = _crossing(indices)
     small_lie, small_steps = constants(group)
     lie, steps = np.zeros((len(small_lie), dim, dim)), np.tile(np.eye(dim), (len(small_steps), 1, 1))
     lie[:, rows, columns], steps[:, rows, columns] = small_lie, small_steps
