@@ -20,14 +20,14 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from equiv.soft import errors
+from equiv.soft.errors import relative_difference
 from experiments.data import Samples
 from experiments.models import n_parameters
 from experiments.models.soft import METHODS, Method, Task, method, model
 from experiments.record import Point, positive, whole
 from experiments.train import fit_watched
 
-__all__ = ["Budget", "Data", "among", "compete", "contest", "equivariance_errors", "grid", "square_error"]
+__all__ = ["Budget", "Data", "among", "compete", "contest", "elements", "equivariance_errors", "grid", "square_error"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,10 +134,9 @@ def _trained(chosen: Method, budget: Budget, data: Data, key: jax.Array, rate: j
             "strengths": params["strengths"],
         }
 
-    def adapt(params: Any, k: jax.Array) -> Any:
-        strengths, remembered = chosen.adapt(
-            params["strengths"], params["remembered"], params["network"], k, budget.adjust_at
-        )
+    def adapt(params: Any, seen: dict[str, jax.Array], k: jax.Array) -> Any:
+        state = params["strengths"], params["remembered"]
+        strengths, remembered = chosen.adapt(*state, seen["energies"], k, budget.adjust_at)
         return params | {"strengths": strengths, "remembered": remembered, "checked": params["checked"] + 1}
 
     return fit_watched(
@@ -159,24 +158,46 @@ _ELEMENTS = 64
 """Group elements and test inputs by which equivariance errors are measured."""
 
 
-def equivariance_errors(task: Task, f: Callable[[jax.Array], jax.Array], x: jax.Array, key: jax.Array) -> jax.Array:
-    """The relative equivariance error of a function under each candidate, and under the whole group.
+def elements(task: Task, key: jax.Array, dtype: Any) -> tuple[jax.Array, jax.Array]:
+    """The matrices of drawn elements of each candidate, and of the whole group, on inputs and on outputs.
 
     Args:
         task: says how the groups act.
-        f: (n, rep_in.dim) to (n, rep_out.dim).
-        x: (n, rep_in.dim) inputs; the first 64 count.
-        key: of the group elements, 64 for each group.
+        key: random key.
+        dtype: of the matrices.
 
     Returns:
-        (n_candidates + 1,).
+        (n_candidates + 1, 64, d, d) for d inputs and for d outputs.
     """
-    subgroups = [(h.map, h.source) for h in task.candidates]
-    found = []
-    for k, (into, group) in enumerate([*subgroups, (lambda g: g, task.rep_in.group)]):
-        elements = into(group.sample(jax.random.fold_in(key, k), (_ELEMENTS,), x.dtype))
-        found.append(errors.relative(f, task.rep_in, task.rep_out, x[:_ELEMENTS], elements))
-    return jnp.stack(found)
+
+    @jax.jit
+    def drawn(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        subgroups = [(h.map, h.source) for h in task.candidates]
+        every = []
+        for k, (into, group) in enumerate([*subgroups, (lambda g: g, task.rep_in.group)]):
+            g = into(group.sample(jax.random.fold_in(key, k), (_ELEMENTS,), dtype))
+            every.append((task.rep_in.matrix(g), task.rep_out.matrix(g)))
+        return tuple(map(jnp.stack, zip(*every)))
+
+    return drawn(key)
+
+
+def equivariance_errors(
+    f: Callable[[jax.Array], jax.Array], x: jax.Array, matrices: tuple[jax.Array, jax.Array]
+) -> jax.Array:
+    """The mean relative equivariance error of a function under each group, ``equiv.soft.errors.relative``.
+
+    Args:
+        f: (..., d_in) to (..., d_out).
+        x: (n, d_in) inputs; the first 64 count.
+        matrices: those of the elements, (groups, elements, d, d) on inputs and on outputs.
+
+    Returns:
+        (groups,).
+    """
+    x = x[:_ELEMENTS]
+    moved = f(jnp.einsum("gkij,nj->gkni", matrices[0], x))
+    return jnp.mean(relative_difference(moved, jnp.einsum("gkij,nj->gkni", matrices[1], f(x))), axis=(1, 2))
 
 
 def square_error(predicted: jax.Array, y: jax.Array) -> jax.Array:
@@ -187,15 +208,14 @@ def square_error(predicted: jax.Array, y: jax.Array) -> jax.Array:
 @functools.cache
 def _program(
     task: Task, name: str, budget: Budget, score: Callable[[jax.Array, jax.Array], jax.Array]
-) -> Callable[[jax.Array, Data], dict[str, jax.Array]]:
+) -> Callable[[jax.Array, Data, tuple[jax.Array, jax.Array]], dict[str, jax.Array]]:
     chosen = method(task, name, budget.channels, budget.depth)
     rates, strengths = grid(budget, chosen.penalised)
 
-    def outcome(key: jax.Array, data: Data) -> dict[str, jax.Array]:
-        fit_key, error_key = jax.random.split(key)
+    def outcome(key: jax.Array, data: Data, matrices: tuple[jax.Array, jax.Array]) -> dict[str, jax.Array]:
         kind = data.train.x.dtype
         entries = jnp.asarray(rates, kind), jnp.asarray(strengths, kind)
-        runs = jax.vmap(functools.partial(_trained, chosen, budget, data, fit_key))(*entries)
+        runs = jax.vmap(functools.partial(_trained, chosen, budget, data, key))(*entries)
         valid = jnp.min(runs.seen["selected"], axis=1)
         best = jnp.argmin(jnp.where(jnp.isnan(valid), jnp.inf, valid))
         mine = jax.tree.map(lambda leaf: leaf[best], runs)
@@ -204,14 +224,14 @@ def _program(
         first = next(iter(data.test.values()))
         return {
             "test_error": jnp.stack([score(f(samples.x), samples.y) for samples in data.test.values()]),
-            "equivariance_error": equivariance_errors(task, f, first.x, error_key),
+            "equivariance_error": equivariance_errors(f, first.x, matrices),
             "strengths": mine.seen["strengths"],
             "violations": mine.seen["energies"],
             "learning_rate": entries[0][best],
             "strength": entries[1][best],
         }
 
-    return jax.jit(jax.vmap(outcome))
+    return jax.jit(jax.vmap(outcome, in_axes=(0, 0, None)))
 
 
 def compete(
@@ -220,6 +240,7 @@ def compete(
     budget: Budget,
     keys: jax.Array,
     data: Data,
+    matrices: tuple[jax.Array, jax.Array],
     score: Callable[[jax.Array, jax.Array], jax.Array] = square_error,
 ) -> xr.Dataset:
     """Train one method on one data set, all trials at once.
@@ -230,6 +251,7 @@ def compete(
         budget: what it is given.
         keys: (trials,), of start, minibatches and measurements.
         data: arrays with the trials in front.
+        matrices: of the elements that measure equivariance, as ``elements`` draws them.
         score: ``score(predicted, y)``, what is told of a test set.
 
     Returns:
@@ -240,7 +262,7 @@ def compete(
     """
     if name not in ("oracle", "mixed_rpp"):  # nobody else knows the truth, and programs are shared
         task = dataclasses.replace(task, truth=task.candidates[0])
-    arrays = _program(task, name, budget, score)(keys, data)
+    arrays = _program(task, name, budget, score)(keys, data, matrices)
     candidates = [str(h.source) for h in task.candidates]
     dims = {
         "test_error": ("trial", "test"),
@@ -286,10 +308,11 @@ def contest(
     data_key, fit_key, error_key = jax.random.split(key, 3)
     data = jax.jit(jax.vmap(draw))(jax.random.split(data_key, config.trials))
     keys = jax.random.split(fit_key, config.trials)
-    found = compete(task, point["method"], config.shared, keys, data, score)
+    first = next(iter(data.test.values()))
+    matrices = elements(task, error_key, first.x.dtype)
+    found = compete(task, point["method"], config.shared, keys, data, matrices, score)
     if label is None:
         return found
     (axis,) = (name for name in point if name != "method")
-    first = next(iter(data.test.values()))
-    measured = jax.jit(lambda x: equivariance_errors(task, label, x, error_key))(first.x[0])
+    measured = jax.jit(functools.partial(equivariance_errors, label))(first.x[0], matrices)
     return found.assign(data_error=((axis, "group"), np.asarray(measured)[None])).assign_coords({axis: [point[axis]]})

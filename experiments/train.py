@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import jax
+import jax.flatten_util
 import jax.numpy as jnp
 import optax
 
@@ -95,7 +96,7 @@ def fit_watched(
     learning_rate: float | jax.Array,
     schedule: Literal["constant", "cosine"] = "cosine",
     least: str | None = None,
-    adapt: Callable[[Any, jax.Array], Any] = lambda params, k: params,
+    adapt: Callable[[Any, dict[str, jax.Array], jax.Array], Any] = lambda params, seen, k: params,
 ) -> Watched:
     """Minimize a loss over the first n examples by Adam, look at the parameters n_checks times, and keep the best.
 
@@ -115,8 +116,8 @@ def fit_watched(
         schedule: the rate stays, or falls to zero along a cosine.
         least: the name of the number whose least value says which parameters to return (NaN never does); None for
             the last ones.
-        adapt: ``adapt(params, k) -> params`` after check k, for numbers among the parameters that no gradient moves,
-            such as the strengths of penalties.
+        adapt: ``adapt(params, seen, k) -> params`` after check k, which saw ``seen``; for numbers among the
+            parameters that no gradient moves, such as the strengths of penalties.
 
     Raises:
         ValueError: another schedule, or no check.
@@ -135,6 +136,7 @@ def fit_watched(
     if n_checks < 1:
         raise ValueError(f"n_checks has to be at least 1, got {n_checks}")
     optimizer = optax.scale_by_adam()
+    params, unravel = jax.flatten_util.ravel_pytree(params)  # one vector: a step updates it at once and compiles fast
     numbers = jax.random.key_data(key)  # as plain numbers, for the reason given in fit
     kind = jnp.result_type(float)
     total = jnp.asarray(n_steps, kind)
@@ -144,28 +146,29 @@ def fit_watched(
         own = jax.random.fold_in(jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(key)), t)
         draw, inner = jax.random.split(own)
         indices = jax.random.randint(draw, (batch_size,), 0, n)
-        gradient = jax.grad(loss)(params, inner, indices)
+        gradient = jax.grad(lambda flat: loss(unravel(flat), inner, indices))(params)
         rate = jnp.asarray(learning_rate, kind)
         if schedule == "cosine":
             rate = rate * (1 + jnp.cos(jnp.pi * t.astype(kind) / total)) / 2
         with jax.numpy_dtype_promotion("standard"):  # optax multiplies floats by its integer step count
             updates, moments = optimizer.update(gradient, moments, params)
-        return jax.tree.map(lambda p, u: p - rate.astype(p.dtype) * u, params, updates), moments
+        return params - rate.astype(params.dtype) * updates, moments
 
     def check(state: tuple, k: jax.Array) -> tuple[tuple, tuple[jax.Array, dict[str, jax.Array]]]:
         training, done, kept, lowest, best = state
         end = jnp.round((k + 1).astype(kind) * total / n_checks).astype(jnp.int32)
         training = jax.lax.fori_loop(done, end, step, training)
-        seen = watch(training[0])
+        seen = watch(unravel(training[0]))
         better = jnp.bool_(True)
         if least is not None:
             better = seen[least] < lowest
             lowest = jnp.where(better, seen[least], lowest)
-        kept = jax.tree.map(lambda new, old: jnp.where(better, new, old), training[0], kept)
-        training = adapt(training[0], k), training[1]
+        kept = jnp.where(better, training[0], kept)
+        adapted, _ = jax.flatten_util.ravel_pytree(adapt(unravel(training[0]), seen, k))
+        training = adapted, training[1]
         return (training, end, kept, lowest, jnp.where(better, k, best)), (end, seen)
 
-    metric = jax.eval_shape(watch, params).get(least) if least is not None else jnp.zeros(())
+    metric = jax.eval_shape(lambda flat: watch(unravel(flat)), params).get(least) if least is not None else jnp.zeros(())
     start = ((params, optimizer.init(params)), jnp.int32(0), params, jnp.asarray(jnp.inf, metric.dtype), jnp.int32(-1))
     (_, _, kept, _, best), (steps, seen) = jax.lax.scan(check, start, jnp.arange(n_checks, dtype=jnp.int32))
-    return Watched(kept, best, steps, seen)
+    return Watched(unravel(kept), best, steps, seen)

@@ -70,15 +70,15 @@ class Method(NamedTuple):
         layer: the network.
         energies: ``energies(params) -> (n_candidates,)``, multiplied by strengths that ``adapt`` may change.
         prior: ``prior(params) -> ()``, multiplied by the first strength.
-        adapt: ``adapt(strengths, remembered, params, k, at) -> (strengths, remembered)`` after check k; the one-shot
-            rule acts at check ``at``.
+        adapt: ``adapt(strengths, remembered, energies, k, at) -> (strengths, remembered)`` after check k, with the
+            energies there; the one-shot rule acts at check ``at``.
         penalised: whether a strength has any effect; if not, it is not tuned.
     """
 
     layer: Layer
     energies: Callable[[Params], jax.Array]
     prior: Callable[[Params], jax.Array]
-    adapt: Callable[[jax.Array, jax.Array, Params, jax.Array, int], tuple[jax.Array, jax.Array]]
+    adapt: Callable[[jax.Array, jax.Array, jax.Array, jax.Array, int], tuple[jax.Array, jax.Array]]
     penalised: bool
 
 
@@ -90,41 +90,30 @@ def _no_prior(params: Params) -> jax.Array:
     return jnp.zeros((), jax.tree.leaves(params)[0].dtype)
 
 
-def _kept(strengths: jax.Array, remembered: jax.Array, params: Params, k: jax.Array, at: int) -> tuple:
+def _kept(strengths: jax.Array, remembered: jax.Array, energies: jax.Array, k: jax.Array, at: int) -> tuple:
     return strengths, remembered
 
 
-def _once(energies: Callable[[Params], jax.Array]) -> Callable[..., tuple]:
+def _once(strengths: jax.Array, remembered: jax.Array, energies: jax.Array, k: jax.Array, at: int) -> tuple:
     """The paper's rule: remember the energies, and set the strengths by them once."""
-
-    def adapt(strengths: jax.Array, remembered: jax.Array, params: Params, k: jax.Array, at: int) -> tuple:
-        remembered = soft.track_energies(remembered, energies(params))
-        return jnp.where(k == at, soft.adjust_strengths(strengths, remembered), strengths), remembered
-
-    return adapt
+    remembered = soft.track_energies(remembered, energies)
+    return jnp.where(k == at, soft.adjust_strengths(strengths, remembered), strengths), remembered
 
 
-def _by_evidence(energies: Callable[[Params], jax.Array], ranks: np.ndarray) -> Callable[..., tuple]:
-    """The strengths of largest evidence, relative to the least one, from check ``at`` on.
+def _by_evidence(strengths: jax.Array, remembered: jax.Array, energies: jax.Array, k: jax.Array, at: int) -> tuple:
+    """The strengths of largest evidence from check ``at`` on, in units in which the largest is the tuned strength.
 
-    An energy per rank is a variance; the strength of a group is its inverse, in units of the tuned strength for the
-    group that is obeyed best.
+    An energy per rank is half a variance, and the strength of a group its inverse; ``remembered`` is the tuned one.
     """
-
-    def adapt(strengths: jax.Array, remembered: jax.Array, params: Params, k: jax.Array, at: int) -> tuple:
-        found = soft.evidence_strengths(energies(params), ranks, cap=1e12)
-        first = jnp.where(k == 0, strengths, remembered)  # the tuned strength, kept from the start
-        return jnp.where(k >= at, first * found / jnp.max(found), strengths), first
-
-    return adapt
+    found = soft.evidence_strengths(energies, np.ones(energies.shape), cap=1e12)
+    tuned = jnp.where(k == 0, strengths, remembered)
+    return jnp.where(k >= at, tuned * found / jnp.max(found), strengths), tuned
 
 
-def _dual(strengths: jax.Array, remembered: jax.Array, params: Params, k: jax.Array, at: int) -> tuple:
-    """Dual ascent on the mean size of the switches, all candidates alike; ``remembered`` holds the step."""
+def _dual(strengths: jax.Array, remembered: jax.Array, energies: jax.Array, k: jax.Array, at: int) -> tuple:
+    """Dual ascent on the mean size of the switches, the same for all candidates; ``remembered`` holds the step."""
     step = jnp.where(k == 0, _DUAL * strengths[0], remembered[0])
-    violation = jnp.mean(jnp.abs(soft.switches(params)))
-    slack = soft.resilient_slack(strengths, 1.0)
-    raised = soft.dual_ascent(strengths, jnp.broadcast_to(violation, strengths.shape), slack, step)
+    raised = soft.dual_ascent(strengths, energies * len(energies), soft.resilient_slack(strengths, 1.0), step)
     return jnp.where(k == 0, jnp.zeros_like(strengths), raised), jnp.broadcast_to(step, remembered.shape)
 
 
@@ -186,13 +175,12 @@ def _with(layer: Layer, task: Task, name: str) -> Method:
     if name in ("per", "per_evidence"):
         penalty = soft.projection_penalty(layer, task.candidates)
         energies = lambda params: penalty(params) / jnp.asarray(penalty.ranks, jax.tree.leaves(params)[0].dtype)
-        adapt = _once(energies) if name == "per" else _by_evidence(penalty, penalty.ranks)
-        return Method(layer, energies, _no_prior, adapt, True)
+        return Method(layer, energies, _no_prior, _once if name == "per" else _by_evidence, True)
     if name == "lie":
         penalty = soft.lie_derivative_penalty(layer, task.candidates)
         ranks = soft.projection_penalty(layer, task.candidates).ranks
         energies = lambda params: penalty(params) / jnp.asarray(ranks, jax.tree.leaves(params)[0].dtype)
-        return Method(layer, energies, _no_prior, _once(energies), True)
+        return Method(layer, energies, _no_prior, _once, True)
     if name == "constrained":
         return Method(layer, _switch_energy(task), _no_prior, _dual, True)
     if name in ("rpp", "mixed_rpp"):
