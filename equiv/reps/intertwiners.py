@@ -32,7 +32,7 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -103,14 +103,13 @@ class Dense:
 @functools.cache
 def _solve(word: Word) -> Orbits | Dense:
     """The invariants of a word of factors, by the first route that serves."""
+    if word and word[0].group.dim and (found := _classical(word)) is not None:
+        return found
     moved = [moves(rep) for rep in word]
     if all(move is not None for move in moved):
         return _orbits([rep.dim for rep in word], moved)
-    for route in (_separate, _classical):
-        found = route(word)
-        if found is not None:
-            return found
-    return _null_space(word)
+    found = _separate(word)
+    return _null_space(word) if found is None else found
 
 
 # --- orbits ----------------------------------------------------------------------------------------------------------
@@ -239,8 +238,16 @@ def _separate(word: Word) -> Orbits | Dense | None:
 
 # --- classical groups ------------------------------------------------------------------------------------------------
 
-Piece = tuple[tuple[int, ...], np.ndarray]
-"""Axes, and an invariant tensor on them."""
+
+class Sparse(NamedTuple):
+    """A tensor by its entries that are not zero: their indices (rank, entries), and their values (entries,)."""
+
+    at: np.ndarray
+    values: np.ndarray
+
+
+Piece = tuple[tuple[int, ...], Sparse]
+"""Axes, and an invariant tensor on them; equal tensors are one object."""
 
 
 def _matchings(axes: tuple[int, ...]) -> Iterator[list[tuple[int, ...]]]:
@@ -273,37 +280,47 @@ def _teams(axes: tuple[int, ...], size: int, count: int) -> Iterator[tuple[list[
                 yield [team, *teams], tuple(sorted((*axes[:first], *left)))
 
 
+def _delta(n: int) -> Sparse:
+    return Sparse(np.stack([np.arange(n)] * 2), np.ones(n))
+
+
 @functools.cache
-def _volume(n: int) -> np.ndarray:
+def _volume(n: int) -> Sparse:
     """The Levi-Civita tensor."""
-    tensor = np.zeros((n,) * n)
-    for images in itertools.permutations(range(n)):
-        inversions = sum(a > b for a, b in itertools.combinations(images, 2))
-        tensor[images] = 1 - 2 * (inversions % 2)
-    return tensor
+    images = np.array([*itertools.permutations(range(n))])
+    before, after = np.triu_indices(n, 1)
+    inversions = np.sum(images[:, before] > images[:, after], axis=1)
+    return Sparse(images.T, 1.0 - 2.0 * (inversions % 2))
 
 
-def _with_form(form: np.ndarray, volume: bool, ups: tuple[bool, ...]) -> Iterator[list[Piece]]:
-    """Products of a non-degenerate form over matchings, and of one volume if the group keeps it.
+def _with_form(partners: np.ndarray, signs: np.ndarray, volume: bool, ups: tuple[bool, ...]) -> Iterator[list[Piece]]:
+    """Products of a form over matchings, and of one volume if the group keeps it.
 
-    The form has to be its own inverse up to sign: Euclidean, Lorentzian or symplectic.
+    The form has ``signs[i]`` at ``(i, partners[i])``, and is its own inverse up to sign: Euclidean, Lorentzian or
+    symplectic.
     """
-    n, axes = len(form), tuple(range(len(ups)))
+    n, axes = len(signs), tuple(range(len(ups)))
+    delta, form = _delta(n), Sparse(np.stack([np.arange(n), partners]), signs)
 
     def pair(a: int, b: int) -> Piece:
-        return (a, b), form if ups[a] == ups[b] else np.eye(n)
+        return (a, b), form if ups[a] == ups[b] else delta
+
+    @functools.cache
+    def lowered(raised: tuple[bool, ...]) -> Sparse:
+        at, values = _volume(n)
+        down = np.array(raised)[:, None] < 1
+        return Sparse(
+            np.where(down, partners[at], at), values * np.prod(np.where(down, signs[partners[at]], 1), axis=0)
+        )
 
     for matching in _matchings(axes) if len(axes) % 2 == 0 else ():
         yield [pair(a, b) for a, b in matching]
     if not volume or len(axes) < n or (len(axes) - n) % 2:
         return
     for (team,), rest in _teams(axes, n, 1):
-        tensor = _volume(n)
-        for place, axis in enumerate(team):
-            if not ups[axis]:
-                tensor = np.moveaxis(np.tensordot(form, tensor, (1, place)), 0, place)
+        piece = team, lowered(tuple(ups[axis] for axis in team))
         for matching in _matchings(rest):
-            yield [(team, tensor), *(pair(a, b) for a, b in matching)]
+            yield [piece, *(pair(a, b) for a, b in matching)]
 
 
 def _with_duals(n: int, volume: bool, ups: tuple[bool, ...]) -> Iterator[list[Piece]]:
@@ -311,12 +328,12 @@ def _with_duals(n: int, volume: bool, ups: tuple[bool, ...]) -> Iterator[list[Pi
     up = tuple(axis for axis, raised in enumerate(ups) if raised)
     down = tuple(axis for axis, raised in enumerate(ups) if not raised)
     more, fewer = (up, down) if len(up) >= len(down) else (down, up)
-    excess = len(more) - len(fewer)
+    excess, delta = len(more) - len(fewer), _delta(n)
     if excess % n or (excess and not volume):
         return
     for teams, rest in _teams(more, n, excess // n):
         for pairing in _pairings(rest, fewer):
-            yield [*((team, _volume(n)) for team in teams), *((pair, np.eye(n)) for pair in pairing)]
+            yield [*((team, _volume(n)) for team in teams), *((pair, delta) for pair in pairing)]
 
 
 def _with_complex(n: int, volume: bool, ups: tuple[bool, ...]) -> Iterator[list[Piece]]:
@@ -325,29 +342,37 @@ def _with_complex(n: int, volume: bool, ups: tuple[bool, ...]) -> Iterator[list[
     The real and the imaginary part of each are invariant. Swapping z and its conjugate everywhere conjugates, so the
     first axis is always z.
     """
-    z = np.concatenate([np.eye(n), 1j * np.eye(n)], axis=1)  # z = x + i y as a linear form on (x, y)
+
+    @functools.cache
+    def turned(barred: tuple[bool, ...]) -> Sparse:
+        """With z = x + i y on each axis in place of z or of its conjugate."""
+        at, values = _delta(n) if len(set(barred)) == 2 else _volume(n)  # a pairing has one axis of each kind
+        for place, bar in enumerate(barred):
+            shift = np.where(np.arange(len(barred)) == place, n, 0)[:, None]
+            at, values = (
+                np.concatenate([at, at + shift], axis=1),
+                np.concatenate([values, values * (-1j if bar else 1j)]),
+            )
+        return Sparse(at, values)
+
     for bars in itertools.product((False, True), repeat=len(ups) - 1):
-        read = [z.conj() if barred else z for barred in (False, *bars)]
-        for pieces in _with_duals(n, volume, (True, *(not barred for barred in bars))):
-            turned = []
-            for axes, tensor in pieces:
-                for place, axis in enumerate(axes):
-                    tensor = np.moveaxis(np.tensordot(read[axis], tensor, (0, place)), 0, place)
-                turned.append((axes, tensor))
-            yield turned
+        barred = (False, *bars)
+        for pieces in _with_duals(n, volume, tuple(not bar for bar in barred)):
+            yield [(axes, turned(tuple(barred[axis] for axis in axes))) for axes, _ in pieces]
 
 
 def _invariant_theory(group: Group) -> Any:
     """How the group's invariants are written down, ``(is each axis V?) -> products of pieces``; None if unknown."""
     family, *sizes = group.spec
     if family in ("so", "o"):
-        return functools.partial(_with_form, np.eye(sizes[0]), family == "so")
+        return functools.partial(_with_form, np.arange(sizes[0]), np.ones(sizes[0]), family == "so")
     if family == "lorentz":
         p, q, component = sizes
-        return functools.partial(_with_form, np.diag([1.0] * p + [-1.0] * q), component in ("identity", "special"))
+        signs = np.array([1.0] * p + [-1.0] * q)
+        return functools.partial(_with_form, np.arange(p + q), signs, component in ("identity", "special"))
     if family == "sp":
-        half = sizes[0] // 2
-        return functools.partial(_with_form, np.kron([[0.0, 1.0], [-1.0, 0.0]], np.eye(half)), False)
+        order, half = np.arange(sizes[0]), sizes[0] // 2
+        return functools.partial(_with_form, (order + half) % sizes[0], np.where(order < half, 1.0, -1.0), False)
     if family in ("gl_plus", "sl"):
         return functools.partial(_with_duals, sizes[0], family == "sl")
     if family in ("u", "su"):
@@ -363,26 +388,27 @@ def _classical(word: Word) -> Dense | None:
         return None
     v = standard(group)
     n, size = v.dim, v.dim ** len(word)
-    strides = n ** np.arange(len(word))[::-1]
-    rows = []
-    for pieces in theory(tuple(rep == v for rep in word)):
-        places, values = np.zeros(1, int), np.ones(1)
-        for axes, tensor in pieces:
-            at = np.nonzero(tensor)
-            offsets = sum(index * strides[axis] for index, axis in zip(at, axes))
-            places = (places[:, None] + offsets[None, :]).ravel()
-            values = (values[:, None] * tensor[at][None, :]).ravel()
-        for part in (values.real, values.imag) if np.iscomplexobj(values) else (values,):
-            rows.append((places, part))
-        if len(rows) * size > _MAX_ENTRIES:
+    alike: dict[tuple[int, ...], list[list[Piece]]] = {}  # products of the same tensors on other axes
+    for count, pieces in enumerate(theory(tuple(rep == v for rep in word)), 1):
+        if count * size > _MAX_ENTRIES:
             raise ValueError(
-                f"{_invariants_of(word)} are spanned by {len(rows)} and more vectors of {size} entries, "
+                f"{_invariants_of(word)} are spanned by {count} and more vectors of {size} entries, "
                 f"too many to orthonormalise; use tensors of lower rank"
             )
-    spanning = np.zeros((len(rows), size))
-    for row, (places, values) in zip(spanning, rows):
-        row[places] = values
-    return _orthonormal(spanning, word)
+        alike.setdefault(tuple(id(tensor) for _, tensor in pieces), []).append(pieces)
+    strides = n ** np.arange(len(word))[::-1]
+    spanning = [np.zeros((0, size))]
+    for products in alike.values():
+        places, values = np.zeros((len(products), 1), int), np.ones(1)
+        for k, (_, tensor) in enumerate(products[0]):
+            offsets = strides[np.array([pieces[k][0] for pieces in products])] @ tensor.at
+            places = (places[:, :, None] + offsets[:, None, :]).reshape(len(products), -1)
+            values = (values[:, None] * tensor.values[None, :]).ravel()
+        for part in (values.real, values.imag) if np.iscomplexobj(values) else (values,):
+            rows = np.zeros((len(products), size))
+            rows[np.arange(len(products))[:, None], places] = part[None]
+            spanning.append(rows)
+    return _orthonormal(np.concatenate(spanning), word)
 
 
 def _orthonormal(spanning: np.ndarray, word: Word) -> Dense:
@@ -414,33 +440,37 @@ def _invariants_of(word: Word) -> str:
     return f"the invariants of {' * '.join(map(str, word))} of {word[0].group}"
 
 
-def _sparse_kron(a: Any, b: Any) -> scipy.sparse.csr_array:
-    return scipy.sparse.kron(a, b, format="csr")
-
-
-def _equations(word: Word) -> list[scipy.sparse.csr_array]:
-    """The constraints on an invariant vector of a word, one square sparse matrix for each generator."""
+def _equations(word: Word) -> scipy.sparse.csr_array:
+    """The constraints on an invariant vector of a word, those of one generator after those of another."""
     dims = [rep.dim for rep in word]
-    slopes = [_cleaned(algebra(rep)) for rep in word]
+    size, d = math.prod(dims), word[0].group.dim
     steps = [_cleaned(generators(rep)) for rep in word]
     mixed = max((math.prod(np.count_nonzero(step[k]) for step in steps) for k in range(len(steps[0]))), default=0)
     if mixed > _MAX_ENTRIES:
         raise ValueError(
-            f"{_invariants_of(word)} have {math.prod(dims)} entries, and a generator mixes them by a matrix with "
+            f"{_invariants_of(word)} have {size} entries, and a generator mixes them by a matrix with "
             f"{mixed} entries that are not zero, too many to solve for; use smaller representations"
         )
     found = []
-    for k in range(word[0].group.dim):
-        total = scipy.sparse.csr_array((math.prod(dims),) * 2)
-        for axis, slope in enumerate(slopes):
-            before, after = math.prod(dims[:axis]), math.prod(dims[axis + 1 :])
-            own = _sparse_kron(scipy.sparse.csr_array(slope[k]), scipy.sparse.eye_array(after))
-            total = total + _sparse_kron(scipy.sparse.eye_array(before), own)
-        found.append(total)
+    for axis, rep in enumerate(word):
+        slopes, after = _cleaned(algebra(rep)), math.prod(dims[axis + 1 :])
+        k, i, j = slopes.nonzero()
+        others = np.arange(0, size, rep.dim * after)[:, None] + np.arange(after)[None, :]
+        rows = (k * size + i * after)[:, None] + others.reshape(1, -1)
+        columns = (j * after)[:, None] + others.reshape(1, -1)
+        found.append((rows.ravel(), columns.ravel(), np.repeat(slopes[k, i, j], others.size)))
     for k in range(len(steps[0])):
-        whole = functools.reduce(_sparse_kron, [scipy.sparse.csr_array(step[k]) for step in steps])
-        found.append((whole - scipy.sparse.eye_array(whole.shape[0])).tocsr())
-    return found
+        rows, columns, values = np.full(1, d + k), np.zeros(1, int), np.ones(1)
+        for step in steps:
+            i, j = step[k].nonzero()
+            rows = (rows[:, None] * len(step[k]) + i[None, :]).ravel()
+            columns = (columns[:, None] * len(step[k]) + j[None, :]).ravel()
+            values = (values[:, None] * step[k][i, j][None, :]).ravel()
+        same = np.arange(size)
+        found += [(rows, columns, values), ((d + k) * size + same, same, np.full(size, -1.0))]
+    rows, columns, values = (np.concatenate(parts) for parts in zip(*found))
+    shape = ((d + len(steps[0])) * size, size)
+    return scipy.sparse.coo_array((values, (rows, columns)), shape=shape).tocsr()
 
 
 def _cleaned(matrices: np.ndarray) -> np.ndarray:
@@ -450,52 +480,57 @@ def _cleaned(matrices: np.ndarray) -> np.ndarray:
 
 def _null_space(word: Word) -> Dense:
     size = math.prod(rep.dim for rep in word)
-    equations = _equations(word)
-    gram = sum((c.T @ c for c in equations), scipy.sparse.csr_array((size, size))).tocsr()
+    equations = _equations(word).astype(np.longdouble)
+    gram = (equations.T @ equations).tocsr()
+    gram.eliminate_zeros()
     count, component = connected_components(gram, directed=False)
-    together = np.argsort(component, kind="stable")
-    blocks = np.split(together, np.cumsum(np.bincount(component, minlength=count))[:-1])
-    if max(map(len, blocks)) > _MAX_BLOCK:
+    lengths = np.bincount(component, minlength=count)
+    if lengths.max() > _MAX_BLOCK:
         raise ValueError(
-            f"{_invariants_of(word)} have {max(map(len, blocks))} entries that the generators mix, more than the "
+            f"{_invariants_of(word)} have {lengths.max()} entries that the generators mix, more than the "
             f"{_MAX_BLOCK} that the null-space route can take; use smaller representations"
         )
-    solved: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+    together = np.argsort(component, kind="stable")
+    within = np.empty(size, int)  # the place of each entry in its block
+    within[together] = np.arange(size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    row, column = gram.nonzero()
+    by_block = np.argsort(component[row], kind="stable")
+    ends = np.cumsum(np.bincount(component[row], minlength=count))
+    solved: dict[bytes, tuple[Any, np.ndarray, np.ndarray]] = {}
     each = []
-    for block in blocks:
-        dense = gram[block][:, block].toarray() if len(blocks) > 1 else gram.toarray()
+    for block, own in zip(np.split(together, np.cumsum(lengths)[:-1]), np.split(by_block, ends[:-1])):
+        place, values = (within[row[own]], within[column[own]]), gram.data[own]
+        dense = np.zeros((len(block),) * 2)
+        dense[place] = values
         key = dense.tobytes()
         if key not in solved:
-            solved[key] = np.linalg.eigh(dense)
-        each.append(solved[key])
-    top = max(spectrum[-1] for spectrum, _ in each)
-    relative = np.concatenate([spectrum for spectrum, _ in each]) / top if top > 1e-20 else np.zeros(size)
+            solved[key] = (scipy.sparse.csr_array((values, place), dense.shape), *np.linalg.eigh(dense))
+        each.append((block, key))
+    top = max(spectrum[-1] for _, spectrum, _ in solved.values())
+    top = top if top > 1e-20 else math.inf  # nothing moves
+    relative = np.concatenate([solved[key][1] for _, key in each]) / top
     dim = _gap(np.sort(relative), _invariants_of(word))
     if dim * size > _MAX_ENTRIES:
         raise ValueError(
             f"{_invariants_of(word)} are {dim} vectors of {size} entries, too many to keep; use smaller representations"
         )
+    refined = {key: _refined(*parts, int(np.sum(parts[1] <= _ZERO * top))) for key, parts in solved.items()}
     rows, used = np.zeros((dim, size)), 0
-    for block, (spectrum, vectors) in zip(blocks, each):
-        null = int(np.sum(spectrum <= _ZERO * top)) if top > 1e-20 else len(block)
-        if null:
-            own = [c[:, block] for c in equations] if len(blocks) > 1 else equations
-            rows[used : used + null, block] = _refined(own, spectrum[null:], vectors).T
-        used += null
+    for block, key in each:
+        stop = used + refined[key].shape[1]
+        rows[used:stop, block] = refined[key].T
+        used = stop
     return Dense(dim, rows)
 
 
-def _refined(equations: list, spectrum: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+def _refined(gram: scipy.sparse.csr_array, spectrum: np.ndarray, vectors: np.ndarray, dim: int) -> np.ndarray:
     """The null vectors of one block, right to the last bit.
 
     One Newton step in extended precision for the constraints, and one for orthonormality.
     """
-    dim = vectors.shape[1] - len(spectrum)
     null, others = vectors[:, :dim].astype(np.longdouble), vectors[:, dim:]
-    slope = np.zeros_like(null)
-    for c in (c.astype(np.longdouble) for c in equations):
-        slope += c.T @ (c @ null)
-    null = null - (others / spectrum) @ (others.T @ slope.astype(float))
+    if dim and len(others.T):
+        null = null - (others / spectrum[dim:]) @ (others.T @ (gram @ null).astype(float))
     return (null + null @ (np.eye(dim) - null.T @ null) / 2).astype(float)
 
 
@@ -534,6 +569,12 @@ def _of_one_group(rep_in: Rep, rep_out: Rep) -> None:
             f"got {rep_in} of {rep_in.group} and {rep_out} of {rep_out.group}; "
             f"restrict one along an inclusion"
         )
+
+
+def _take(x: jax.Array, index: np.ndarray) -> jax.Array:
+    """``x[index]`` for a vector and indices that are known to be right: one operation, where indexing writes ten."""
+    dimensions = jax.lax.GatherDimensionNumbers(offset_dims=(), collapsed_slice_dims=(0,), start_index_map=(0,))
+    return jax.lax.gather(x, jnp.asarray(index)[..., None], dimensions, (1,), mode="promise_in_bounds")
 
 
 # --- bases -----------------------------------------------------------------------------------------------------------
@@ -668,13 +709,11 @@ class Basis:
             raise ValueError(
                 f"the basis of {self.rep_in} -> {self.rep_out} has {self.dim} maps, got coefficients of shape {c.shape}"
             )
-        return self._assembled(
-            [part.solved.combine(c[jnp.asarray(part.coefficients)]) for part in self._parts], c.dtype
-        )
+        return self._assembled([part.solved.combine(_take(c, part.coefficients)) for part in self._parts], c.dtype)
 
     def _assembled(self, entries: list[jax.Array], dtype: Any) -> jax.Array:
         """The matrix from the entries of each part; what no part has is zero."""
-        return jnp.concatenate([*(part.ravel() for part in entries), jnp.zeros(1, dtype)])[jnp.asarray(self._sources)]
+        return _take(jnp.concatenate([*(part.ravel() for part in entries), jnp.zeros(1, dtype)]), self._sources)
 
     def coefficients(self, w: Float[Array, "out in"]) -> Float[Array, "dim"]:
         """``<B_k, w>`` for every basis map; the inverse of ``combine`` on equivariant maps.
@@ -683,7 +722,7 @@ class Basis:
             ValueError: ``w`` is not a (dim W, dim V) matrix.
         """
         found = [part.ravel() for part in self._measured(w)]
-        return jnp.concatenate([*found, jnp.zeros(0, w.dtype)])[jnp.asarray(self._places)]
+        return _take(jnp.concatenate([*found, jnp.zeros(0, w.dtype)]), self._places)
 
     def _measured(self, w: jax.Array) -> list[jax.Array]:
         """The coefficients of each part."""
@@ -692,7 +731,7 @@ class Basis:
                 f"a map {self.rep_in} -> {self.rep_out} is a matrix of shape {(self.rep_out.dim, self.rep_in.dim)}, "
                 f"got {w.shape}"
             )
-        return [part.solved.coefficients(w.ravel()[jnp.asarray(part.entries)]) for part in self._parts]
+        return [part.solved.coefficients(_take(w.ravel(), part.entries)) for part in self._parts]
 
     def project(self, w: Float[Array, "out in"]) -> Float[Array, "out in"]:
         """The equivariant map nearest to ``w`` in the Frobenius norm.
