@@ -723,6 +723,9 @@ def generators(rep: Rep) -> np.ndarray:
         return np.linalg.inv(generators(rep.spec[1])).swapaxes(1, 2)
     if kind == "restriction" and rep.spec[2].spec[0] == "unembed":
         return generators(rep.spec[1])
+    if kind == "permutation":  # e_i goes to e_images[i]
+        images = np.frombuffer(rep.spec[3], np.int32).reshape(-1, rep.dim)[1:]
+        return np.eye(rep.dim)[:, images].swapaxes(0, 1)
     with numerics.constants():
         if kind == "standard":
             return np.asarray(rep.group.generators())
