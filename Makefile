@@ -5,6 +5,7 @@ SMOKE   := paper_figures/out
 PAPER   := experiments/results
 FIGURES := $(BIN)/python -m paper_figures
 WORKERS ?= 2
+MARKS   ?= not slow
 # numpy's matrices here are small and many: threads inside one product cost more than they give, on busy cores tenfold.
 export OPENBLAS_NUM_THREADS ?= 1
 
@@ -37,8 +38,10 @@ paper: setup  ## every experiment at the paper's sizes into experiments/results,
 	@$(BIN)/python -m theory check --all --results $(PAPER) --out $(PAPER)
 	@$(MAKE) gallery
 
-bench: setup  ## timings, one process, no other load
-	@$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only
+bench: setup  ## timings, one process, no other load (MARKS=slow for those that take minutes)
+	@$(BIN)/python -m pip show --quiet emlp six 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	@$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only -m '$(MARKS)'
 
 docs: setup  ## the documentation as a site in site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
