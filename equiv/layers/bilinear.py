@@ -1,14 +1,17 @@
-"""Quadratic equivariant maps: contractions of tensors in the input with each other.
+"""Quadratic equivariant maps: products of tensors in the input with each other, contracted as far as one likes.
 
 A linear map cannot multiply two vectors, and gates only multiply by scalars: without a quadratic layer a network on
-vectors cannot even form ``<x_1, x_2>``. Where the input holds summands u and t such that u has the factors of ``s x
-t*``, contracting u with t gives an s, whatever the group is: a matrix times a vector is a vector, a vector times a
-vector is a scalar, a scalar times anything is that thing again.
+vectors cannot even form ``<x_1, x_2>``. The tensor product of two tensors is a tensor again, and so is what is left
+when some factors V of one are contracted with factors V* of the other, whatever the group is: a vector times a vector
+is a scalar or a matrix, a matrix times a vector is a vector or a tensor of rank three, a scalar times anything is that
+thing again.
 """
 
+import collections
 import functools
 import itertools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -21,37 +24,56 @@ from equiv.reps import Rep, intertwiners
 
 __all__ = ["bilinear"]
 
+Word = tuple[Rep, ...]
 
-def _contraction(s: tuple[Rep, ...], t: tuple[Rep, ...], u: tuple[Rep, ...]) -> str | None:
-    """The einsum that contracts a tensor u with a tensor t to a tensor s, if the factors fit; copies run along z."""
-    names, left = list("abcdefghijklmnop"[: len(u)]), list(range(len(u)))
-    chosen = []
-    for factor in s + tuple(rep.dual for rep in t):
-        fitting = [axis for axis in left if u[axis] == factor]
-        if not fitting:
-            return None
-        left.remove(fitting[0])
-        chosen.append(names[fitting[0]])
-    return None if left else f"...z{''.join(names)},...z{''.join(chosen[len(s) :])}->...z{''.join(chosen[: len(s)])}"
+
+def _contractions(s: Word, t: Word, u: Word) -> Iterator[tuple[str, int]]:
+    """All ways to contract u with t to s, up to the order of equal factors, with the dimension that is summed over.
+
+    Each is an einsum along whose axis z the copies run. Of equal factors the first ones of u meet the last ones of t.
+    """
+    left, right = list(zip(u, "abcdefghijklm")), list(zip(t, "nopqrstuvwxy"))
+    kinds = list(dict.fromkeys(rep for rep in u if rep.dual in t))
+    for counts in itertools.product(*(range(min(u.count(rep), t.count(rep.dual)) + 1) for rep in kinds)):
+        names, free, used, summed = {}, list(left), list(right), 1
+        for rep, count in zip(kinds, counts):
+            own = [axis for axis in free if axis[0] == rep][:count]
+            other = [axis for axis in used if axis[0] == rep.dual]
+            for axis, partner in zip(own, other[len(other) - count :]):
+                names[partner[1]] = axis[1]
+                free.remove(axis)
+                used.remove(partner)
+                summed *= rep.dim
+        rest = free + used
+        if collections.Counter(rep for rep, _ in rest) != collections.Counter(s):
+            continue
+        out = []
+        for rep in s:
+            axis = next(axis for axis in rest if axis[0] == rep)
+            rest.remove(axis)
+            out.append(axis[1])
+        second = "".join(names.get(letter, letter) for _, letter in right)
+        yield f"...z{''.join(letter for _, letter in left)},...z{second}->...z{''.join(out)}", summed
 
 
 @functools.cache
 def bilinear(rep_in: Rep, rep_out: Rep) -> Layer:
-    """Learned contractions of the input with itself, ``y_s = sum_(t,u) A (B x_u . C x_t)``.
+    """Learned products of the input with itself, ``y_s = sum_(t,u) A (B x_u . C x_t)``.
 
-    For every summand s of the output and every pair (t, u) of summands of the input with ``u = s x t*`` up to the order
-    of the factors, B and C mix the copies of u and of t into r pairs, each pair is contracted, and A mixes the results
-    into the copies of s; ``r = min(copies of s, copies of t times copies of u)``. Homogeneous of degree two.
+    For every summand s of the output, every pair (t, u) of summands of the input, and every number of factors V of one
+    and V* of the other that can be contracted so that the factors of s are left: B and C mix the copies of u and of t
+    into r pairs, each pair is contracted, and A mixes the results into the copies of s; ``r = min(copies of s, copies
+    of t times copies of u)``. Homogeneous of degree two.
 
     Args:
         rep_in: V.
-        rep_out: W, of the same group; summands that no contraction reaches get zero.
+        rep_out: W, of the same group; summands that no product reaches get zero.
 
     Returns:
-        A layer with parameters ``{"first": (B, ...), "second": (C, ...), "mix": (A, ...)}``, one per contraction.
+        A layer with parameters ``{"first": (B, ...), "second": (C, ...), "mix": (A, ...)}``, one per product.
 
     Raises:
-        ValueError: two groups, or no contraction at all.
+        ValueError: two groups, or no product at all.
 
     Example:
         >>> from equiv.groups import so
@@ -66,8 +88,9 @@ def bilinear(rep_in: Rep, rep_out: Rep) -> Layer:
 
     Differs from the paper:
         There the input's summands are read as the entries of a matrix that acts on the input, each entry a combination
-        of randomly chosen copies. The same contractions are taken here, mixed on both sides before they are taken, so
-        that nothing is drawn when the layer is built and the cost grows with the channels and not with their square.
+        of randomly chosen copies: one factor is contracted completely. Here it may be in part or not at all, so that
+        two vectors make a matrix without a tensor of rank three to help; copies are mixed on both sides before they
+        meet, so that nothing is drawn when the layer is built and the cost grows with the channels, not their square.
     """
     if rep_in.group != rep_out.group:
         raise ValueError(f"bilinear needs two representations of one group, got {rep_in.group} and {rep_out.group}")
@@ -75,25 +98,23 @@ def bilinear(rep_in: Rep, rep_out: Rep) -> Layer:
     found = []
     for s, rows in terms_out:
         own = []
-        for t, columns in terms_in:
-            for u, others in terms_in:
-                formula = _contraction(s, t, u)
-                if formula is not None:
-                    rank = min(len(rows), len(columns) * len(others))
-                    own.append((formula, rank, t, columns, u, others))
+        for (t, columns), (u, others) in itertools.combinations_with_replacement(terms_in, 2):
+            for formula, summed in _contractions(s, t, u):
+                rank = min(len(rows), len(columns) * len(others))
+                own.append((formula, rank, summed, t, columns, u, others))
         found.append((rows, own))
     if not any(own for _, own in found):
         raise ValueError(
-            f"no contraction of {rep_in} with itself gives a summand of {rep_out} of {rep_out.group}: "
+            f"no product of {rep_in} with itself gives a summand of {rep_out} of {rep_out.group}: "
             f"put tensors of higher rank into {rep_in}"
         )
     shapes, scales = {"first": [], "second": [], "mix": []}, []
     for rows, own in found:
-        for _, rank, t, columns, _, others in own:
+        for _, rank, summed, _, columns, _, others in own:
             shapes["first"].append((rank, len(others)))
             shapes["second"].append((rank, len(columns)))
             shapes["mix"].append((len(rows), rank))
-            scales.append(1 / math.sqrt(rank * len(own) * math.prod(rep.dim for rep in t)))
+            scales.append(1 / math.sqrt(rank * len(own) * summed))
 
     deviations = {kind: [1 / math.sqrt(n) for _, n in shapes[kind]] for kind in ("first", "second")} | {"mix": scales}
 
@@ -109,7 +130,7 @@ def bilinear(rep_in: Rep, rep_out: Rep) -> Layer:
         parts = []
         for rows, own in found:
             total = jnp.zeros((*x.shape[:-1], *rows.shape), x.dtype)
-            for formula, _, t, columns, u, others in own:
+            for formula, _, _, t, columns, u, others in own:
                 left = _mixed(x, next(first), others).reshape(*x.shape[:-1], -1, *(rep.dim for rep in u))
                 right = _mixed(x, next(second), columns).reshape(*x.shape[:-1], -1, *(rep.dim for rep in t))
                 product = jnp.einsum(formula, left, right).reshape(*x.shape[:-1], left.shape[x.ndim - 1], -1)
