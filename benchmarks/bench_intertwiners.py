@@ -36,6 +36,7 @@ from equiv import groups
 from equiv.layers import affine, gated
 from equiv.reps import Rep, algebra, generators, intertwiners, scalar, spread, tensor
 
+os.environ["TQDM_DISABLE"] = "1"  # its bar stumbles over the numpy numbers that emlp gives it
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     pytest.importorskip("emlp", reason="emlp cannot be imported here; `make bench` installs it", exc_type=ImportError)
