@@ -13,10 +13,9 @@ Reference:
 
 import dataclasses
 
-from experiments.contest import Budget
+from experiments.contest import DESK, SMOKE, Budget
 from experiments.models.soft import METHODS
 from experiments.record import Experiment
-from experiments.soft_inertia import SMOKE
 from experiments.symmetry_discovery import dialled, run
 
 __all__ = ["EXPERIMENT", "Config", "run"]
@@ -39,12 +38,17 @@ EXPERIMENT = Experiment(
     config=Config,
     presets={
         "smoke": Config(**SMOKE, methods=("mlp", "equivariant", "per"), levels=(0.0, 0.3, 1.0)),
+        "desk": Config(
+            **DESK,
+            methods=("mlp", "equivariant", "oracle", "rpp", "per", "lie", "constrained"),
+            levels=(0.0, 0.1, 0.4, 0.7, 1.0),
+        ),
         "paper": Config(methods=METHODS),
     },
     axes=lambda config: {"method": config.methods, "breaking": config.levels},
     run=run,
-    claims=(),
-    cost={"smoke": 40, "paper": 100000},
+    claims=("soft_outlives_hard",),
+    cost={"smoke": 40, "desk": 1500, "paper": 100000},
     version=1,
     precision="float32",
     tolerance=0.1,

@@ -27,7 +27,19 @@ from experiments.models.soft import METHODS, Method, Task, method, model
 from experiments.record import Point, positive, whole
 from experiments.train import fit_watched
 
-__all__ = ["Budget", "Data", "among", "compete", "contest", "elements", "equivariance_errors", "grid", "square_error"]
+__all__ = [
+    "DESK",
+    "SMOKE",
+    "Budget",
+    "Data",
+    "among",
+    "compete",
+    "contest",
+    "elements",
+    "equivariance_errors",
+    "grid",
+    "square_error",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +81,35 @@ def among(config: Any, field: str, known: tuple) -> None:
     given = getattr(config, field)
     if not given or len(set(given)) < len(given) or not set(given) <= set(known):
         raise ValueError(f"{field} has to be made of {', '.join(map(str, known))}, none of them twice, got {given}")
+
+
+SMOKE = {
+    "trials": 2,
+    "n_train": 300,
+    "n_test": 300,
+    "channels": 27,
+    "depth": 1,
+    "steps": 300,
+    "checks": 10,
+    "adjust_at": 2,
+    "batch_size": 100,
+    "learning_rates": (0.01,),
+    "strengths": (1000.0,),
+}
+"""Settings with which the training of one method takes seconds."""
+
+DESK = SMOKE | {
+    "trials": 5,
+    "n_train": 500,
+    "n_test": 1000,
+    "steps": 3000,
+    "checks": 30,
+    "adjust_at": 6,
+    "batch_size": 64,
+    "learning_rates": (0.003, 0.01),
+    "strengths": (300.0, 10000.0),
+}
+"""Settings with which it takes a minute."""
 
 
 class Data(NamedTuple):

@@ -37,7 +37,8 @@ class Experiment:
         name: file name of its results, and how it is called on the command line.
         statement: the question in one sentence.
         config: flat frozen dataclass type; every field has a comment with its meaning and unit.
-        presets: ``smoke`` (seconds on two cores) and ``paper`` (the sizes of the figures).
+        presets: ``smoke`` (seconds on two cores), ``desk`` (minutes to an hour there; the committed results) and
+            ``paper`` (the sizes of the paper, on an accelerator where that takes one).
         axes: ``axes(config) -> {axis: values}``, the sweep; numbers or strings, no value twice.
         run: ``run(config, key, point) -> Dataset``, a pure function.
         claims: names of the claims of ``theory`` that these results bear on.

@@ -22,11 +22,10 @@ import jax.numpy as jnp
 import xarray as xr
 
 from equiv.groups import inclusion, polyhedral, scaling, so, union
-from experiments.contest import Budget, Data, among, contest
+from experiments.contest import DESK, SMOKE, Budget, Data, among, contest
 from experiments.data import cosine_similarity
 from experiments.models.soft import Task
 from experiments.record import Experiment, Point
-from experiments.soft_inertia import SMOKE
 
 __all__ = ["EXPERIMENT", "Config", "run", "task"]
 
@@ -91,6 +90,7 @@ EXPERIMENT = Experiment(
     config=Config,
     presets={
         "smoke": Config(**SMOKE, methods=("mlp", "per"), kinds=("so3", "scale")),
+        "desk": Config(**DESK | {"strengths": (1.0, 100.0)}, methods=_METHODS),
         "paper": Config(
             methods=_METHODS, steps=10000, checks=80, adjust_at=20, batch_size=200, strengths=(1.0, 10.0, 100.0)
         ),
@@ -98,7 +98,7 @@ EXPERIMENT = Experiment(
     axes=lambda config: {"method": config.methods, "kind": config.kinds},
     run=run,
     claims=(),
-    cost={"smoke": 40, "paper": 100000},
+    cost={"smoke": 40, "desk": 1500, "paper": 100000},
     version=1,
     precision="float32",
     tolerance=0.1,

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import xarray as xr
 
 from equiv.groups import embed, inclusion, o, union
-from experiments.contest import Budget, Data, among, contest
+from experiments.contest import DESK, SMOKE, Budget, Data, among, contest
 from experiments.data import inertia
 from experiments.models.soft import Task
 from experiments.record import Experiment, Point
@@ -80,30 +80,21 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
     return contest(config, key, point, task(axis), samples, label)
 
 
-SMOKE = {
-    "trials": 2,
-    "n_train": 300,
-    "n_test": 300,
-    "channels": 27,
-    "depth": 1,
-    "steps": 300,
-    "checks": 10,
-    "adjust_at": 2,
-    "batch_size": 100,
-    "learning_rates": (0.01,),
-    "strengths": (1000.0,),
-}
-"""Settings with which the training of one method takes seconds."""
-
 EXPERIMENT = Experiment(
     name="soft_inertia",
     statement="Which soft method finds the axis that breaks the symmetry of the tensor of inertia?",
     config=Config,
-    presets={"smoke": Config(**SMOKE, methods=("mlp", "equivariant", "per"), axes=(2,)), "paper": Config()},
+    presets={
+        "smoke": Config(**SMOKE, methods=("mlp", "equivariant", "per"), axes=(2,)),
+        "desk": Config(
+            **DESK, methods=("mlp", "equivariant", "oracle", "rpp", "mixed_rpp", "per", "lie"), axes=(2, -1)
+        ),
+        "paper": Config(),
+    },
     axes=lambda config: {"method": config.methods, "axis": config.axes},
     run=run,
     claims=(),
-    cost={"smoke": 40, "paper": 100000},
+    cost={"smoke": 40, "desk": 1500, "paper": 100000},
     version=1,
     precision="float32",
     tolerance=0.1,

@@ -22,11 +22,11 @@ import jax
 import jax.numpy as jnp
 import xarray as xr
 
-from experiments.contest import Budget, Data, among, contest
+from experiments.contest import DESK, SMOKE, Budget, Data, among, contest
 from experiments.data import Samples, trajectories, waymo
 from experiments.models.soft import Task
 from experiments.record import Experiment, Mistake, Point
-from experiments.soft_inertia import SMOKE, task
+from experiments.soft_inertia import task
 
 __all__ = ["EXPERIMENT", "Config", "run"]
 
@@ -105,12 +105,13 @@ EXPERIMENT = Experiment(
     config=Config,
     presets={
         "smoke": Config(**SMOKE, methods=("mlp", "per"), normalisations=("symm-aware", "scale-aware")),
+        "desk": Config(**DESK, methods=("mlp", "equivariant", "rpp", "per", "lie", "constrained")),
         "paper": Config(channels=384, n_train=8000, n_test=8000, steps=50000, checks=100, batch_size=128),
     },
     axes=lambda config: {"method": config.methods, "normalisation": config.normalisations},
     run=run,
     claims=(),
-    cost={"smoke": 40, "paper": 100000},
+    cost={"smoke": 40, "desk": 1500, "paper": 100000},
     version=1,
     precision="float32",
     tolerance=0.1,

@@ -18,10 +18,10 @@ import functools
 import jax
 import xarray as xr
 
-from experiments.contest import Budget, contest
+from experiments.contest import DESK, SMOKE, Budget, contest
 from experiments.data import inertia
 from experiments.record import Experiment, Point
-from experiments.soft_inertia import SMOKE, draw, task
+from experiments.soft_inertia import draw, task
 
 __all__ = ["EXPERIMENT", "Config", "run"]
 
@@ -69,12 +69,13 @@ EXPERIMENT = Experiment(
     config=Config,
     presets={
         "smoke": Config(**SMOKE, methods=("per",), levels=(0.0, 0.5, 1.0)),
+        "desk": Config(**DESK, methods=("per", "per_evidence", "lie"), levels=(0.0, 0.2, 0.4, 0.7, 1.0)),
         "paper": Config(methods=("per", "per_evidence", "lie", "constrained")),
     },
     axes=lambda config: {"method": config.methods, "breaking": config.levels},
     run=run,
-    claims=(),
-    cost={"smoke": 40, "paper": 100000},
+    claims=("errors_tell_the_plane", "strengths_tell_the_plane"),
+    cost={"smoke": 40, "desk": 1500, "paper": 100000},
     version=1,
     precision="float32",
     tolerance=0.1,

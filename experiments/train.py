@@ -168,7 +168,9 @@ def fit_watched(
         training = adapted, training[1]
         return (training, end, kept, lowest, jnp.where(better, k, best)), (end, seen)
 
-    metric = jax.eval_shape(lambda flat: watch(unravel(flat)), params).get(least) if least is not None else jnp.zeros(())
+    metric = (
+        jax.eval_shape(lambda flat: watch(unravel(flat)), params).get(least) if least is not None else jnp.zeros(())
+    )
     start = ((params, optimizer.init(params)), jnp.int32(0), params, jnp.asarray(jnp.inf, metric.dtype), jnp.int32(-1))
     (_, _, kept, _, best), (steps, seen) = jax.lax.scan(check, start, jnp.arange(n_checks, dtype=jnp.int32))
     return Watched(unravel(kept), best, steps, seen)

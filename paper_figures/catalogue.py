@@ -2,13 +2,20 @@
 
 from paper_figures import (
     augmentation,
+    breaking_sweep,
     circle_gain,
     digits_sample_complexity,
     emlp_data_efficiency,
     generalisation_gap,
     invariant_counts,
     kernel_gain,
+    penalty_bound,
     sample_complexity,
+    soft_cosine_similarity,
+    soft_inertia,
+    soft_risk,
+    soft_trajectories,
+    symmetry_discovery,
 )
 from paper_figures.record import Figure
 
@@ -20,6 +27,13 @@ FIGURES: dict[str, Figure] = {
         generalisation_gap.FIGURE,
         digits_sample_complexity.FIGURE,
         emlp_data_efficiency.FIGURE,
+        breaking_sweep.FIGURE,
+        symmetry_discovery.FIGURE,
+        soft_inertia.FIGURE,
+        soft_cosine_similarity.FIGURE,
+        soft_trajectories.FIGURE,
+        soft_risk.FIGURE,
+        penalty_bound.FIGURE,
         sample_complexity.FIGURE,
         augmentation.FIGURE,
         kernel_gain.FIGURE,

@@ -7,6 +7,7 @@ from theory import (
     emlp_data_efficiency,
     inductive_bias,
     mei_misiakiewicz_montanari,
+    soft_contests,
     soft_equivariance,
     soft_ridge,
     tahmasebi_jegelka,
@@ -25,6 +26,7 @@ _MODULES = (
     emlp_data_efficiency,
     soft_equivariance,
     soft_ridge,
+    soft_contests,
 )
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for module in _MODULES for claim in module.CLAIMS}

@@ -1,0 +1,116 @@
+"""What soft methods do as a symmetry fades: claims judged from the stored runs of two contests.
+
+Setting. The label is the tensor of inertia of five point masses with one column multiplied by ``1 - b``: at b = 0 it is
+equivariant under O(3), for b > 0 only under the turns and mirrors of the plane xy. ``breaking_sweep`` trains
+hard, soft and free networks at several b, ``symmetry_discovery`` those whose free weights are penalised for each of
+three planes. Claims speak of the levels from 0.4 on, where the breaking is larger than what training leaves; the
+violations look at b = 0, where there is nothing to find.
+
+Known: observations on trained networks and no theorems. Kim et al. report that strengths and errors tell which symmetry
+holds; their numbers were not found.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from theory.claim import Claim, Evidence, Source, mean_evidence
+
+__all__ = ["CLAIMS"]
+
+_CLEAR = 0.4
+"""The least level of breaking that the claims speak of."""
+_PLANES = ("obeyed plane", "broken plane")
+
+
+def _source(experiment: str) -> Source:
+    return Source(
+        author="this codebase, after H. Kim, H. Lee, H. Yang, J. Lee",
+        title=experiment,
+        venue="experiment",
+        arxiv=None,
+        theorem="an observation on trained networks, no theorem",
+        known="derived",
+    )
+
+
+def _levels(dataset: xr.Dataset, broken: bool) -> xr.Dataset:
+    """The clearly broken levels, or the one where nothing is broken."""
+    levels = dataset["breaking"].values
+    chosen = levels[levels >= _CLEAR] if broken else levels[levels == 0]
+    if not len(chosen):
+        raise ValueError(f"the results have no level {'of 0.4 or more' if broken else '0'}, only {levels.tolist()}")
+    return dataset.sel(breaking=chosen)
+
+
+def _of(dataset: xr.Dataset, methods: Sequence[str]) -> xr.Dataset:
+    known = [str(name) for name in dataset["method"].values]
+    missing = [name for name in methods if name not in known]
+    if missing:
+        raise ValueError(f"the results have no method {' and '.join(missing)}, only {', '.join(known)}; run it too")
+    return dataset.sel(method=list(methods))
+
+
+def _test_errors(dataset: xr.Dataset, broken: bool) -> Evidence:
+    """Test errors of the soft and of the hard network."""
+    chosen = _levels(_of(dataset, ("per", "equivariant")), broken)
+    errors = chosen["test_error"].sel(test="same law").transpose("method", "breaking", "trial").values
+    return mean_evidence("breaking b", chosen["breaking"].values, errors, ("soft", "hard"))
+
+
+def _planes(dataset: xr.Dataset, variable: str, broken: bool) -> Evidence:
+    """What the penalised network shows for the obeyed plane, and for that of the two others which is nearer to it."""
+    chosen = _levels(_of(dataset, ("per",)), broken).sel(method="per")
+    values = chosen[variable]
+    if "check" in values.dims:
+        values = values.isel(check=-1)
+    axis = next(name for name in ("candidate", "group") if name in values.dims)
+    planes = values.transpose(axis, "breaking", "trial").values[:3]
+    if variable == "strengths":
+        planes = 1 / planes
+    return mean_evidence(
+        "breaking b", chosen["breaking"].values, np.stack([planes[0], planes[1:].min(axis=0)]), _PLANES
+    )
+
+
+CLAIMS = (
+    Claim(
+        name="soft_outlives_hard",
+        statement="Where the symmetry is clearly broken the penalised free network has a smaller test error than the "
+        "network that cannot break it.",
+        formula="test error (per, b) < test error (equivariant, b) for b >= 0.4",
+        source=_source("breaking_sweep"),
+        kind="separation",
+        predict=lambda dataset: ("soft", "hard"),
+        measure=lambda dataset: _test_errors(dataset, broken=True),
+        violate=lambda dataset: _test_errors(dataset, broken=False),
+        dropped="the symmetry is broken (it is obeyed, b = 0)",
+        experiment="breaking_sweep",
+    ),
+    Claim(
+        name="errors_tell_the_plane",
+        statement="The equivariance error of the penalised network is smaller under the plane whose symmetry the data "
+        "keep than under the other two.",
+        formula="error (xy, b) < min(error (yz, b), error (xz, b)) for b >= 0.4",
+        source=_source("symmetry_discovery"),
+        kind="separation",
+        predict=lambda dataset: _PLANES,
+        measure=lambda dataset: _planes(dataset, "equivariance_error", broken=True),
+        violate=lambda dataset: _planes(dataset, "equivariance_error", broken=False),
+        dropped="the symmetry of the other planes is broken (all are obeyed, b = 0)",
+        experiment="symmetry_discovery",
+    ),
+    Claim(
+        name="strengths_tell_the_plane",
+        statement="The one-shot rule leaves the penalty of the obeyed plane stronger than those of the other two.",
+        formula="1 / strength (xy, b) < min(1 / strength (yz, b), 1 / strength (xz, b)) for b >= 0.4",
+        source=_source("symmetry_discovery"),
+        kind="separation",
+        predict=lambda dataset: _PLANES,
+        measure=lambda dataset: _planes(dataset, "strengths", broken=True),
+        violate=lambda dataset: _planes(dataset, "strengths", broken=False),
+        dropped="the symmetry of the other planes is broken (all are obeyed, b = 0)",
+        experiment="symmetry_discovery",
+    ),
+)
