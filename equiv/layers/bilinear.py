@@ -131,11 +131,13 @@ def bilinear(rep_in: Rep, rep_out: Rep) -> Layer:
         for rows, own in found:
             total = jnp.zeros((*x.shape[:-1], *rows.shape), x.dtype)
             for formula, _, _, t, columns, u, others in own:
-                left = _mixed(x, next(first), others).reshape(*x.shape[:-1], -1, *(rep.dim for rep in u))
-                right = _mixed(x, next(second), columns).reshape(*x.shape[:-1], -1, *(rep.dim for rep in t))
-                product = jnp.einsum(formula, left, right).reshape(*x.shape[:-1], left.shape[x.ndim - 1], -1)
+                left = _mixed(x, next(first), others)
+                right = _mixed(x, next(second), columns)
+                grids = [(*part.shape[:-1], *(rep.dim for rep in word)) for part, word in ((left, u), (right, t))]
+                product = jnp.einsum(formula, left.reshape(grids[0]), right.reshape(grids[1]))
+                product = product.reshape(*left.shape[:-1], rows.shape[1])
                 total += jnp.einsum("ar,...rd->...ad", jnp.asarray(next(mix), x.dtype), product)
-            parts.append(total.reshape(*x.shape[:-1], -1))
+            parts.append(total.reshape(*x.shape[:-1], rows.size))
         return jnp.concatenate(parts, axis=-1)[..., order]
 
     order = intertwiners.order(rep_out)
