@@ -30,8 +30,31 @@ from equiv.groups import (
     unembed,
     union,
 )
-from equiv.layers import bias, linear, parallel, pointwise, residual, serial
-from equiv.reps import intertwiners, permutation, pixels, regular, representation, restrict, scalar, standard
+from equiv.layers import (
+    affine,
+    bias,
+    bilinear,
+    dense,
+    equivariant_mlp,
+    gated,
+    linear,
+    parallel,
+    pointwise,
+    residual,
+    serial,
+)
+from equiv.reps import (
+    intertwiners,
+    permutation,
+    pixels,
+    regular,
+    representation,
+    restrict,
+    scalar,
+    spread,
+    standard,
+    tensor,
+)
 
 D4, SO3, O3 = dihedral(4), so(3), o(3)
 V, PLANE, REGULAR = standard(SO3), standard(D4), regular(D4)
@@ -39,6 +62,15 @@ NET = serial(linear(REGULAR, 2 * REGULAR), bias(2 * REGULAR))
 FOUR = np.arange(4, dtype=np.int32)
 TURN = [[0.0, -1.0], [1.0, 0.0]]
 SHEAR = from_generators(lie=[[[0.0, 1.0], [0.0, 0.0]]], name="shears")
+
+
+QUARTER = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+TILT = np.array([[1, 0, 0], [0, np.cos(1e-5), -np.sin(1e-5)], [0, np.sin(1e-5), np.cos(1e-5)]])
+
+
+def unclear():
+    """Quarter turns about two axes that nearly agree."""
+    return standard(from_generators(discrete=[QUARTER, TILT @ QUARTER @ TILT.T], name="nearly one axis"))
 
 
 def params(layer):
@@ -208,6 +240,11 @@ CASES = {
         ValueError,
         ["representation of SO(3)", "got", "dihedral(4)"],
     ),
+    "rank -1": (lambda: tensor(SO3, -1), ValueError, ["rank p of a tensor", "at least 0", "got -1"]),
+    "rank (1, -2)": (lambda: tensor(SO3, 1, -2), ValueError, ["rank q of a tensor", "at least 0", "got -2"]),
+    "tensor of shifts": (lambda: tensor(shifts((3, 4)), 2), ValueError, ["no standard representation"]),
+    "0 channels": (lambda: spread(O3, 0), ValueError, ["number of channels", "at least 1", "got 0"]),
+    "channels of a product": (lambda: spread(product(D4, SO3), 8), ValueError, ["no standard representation"]),
     # representations: acting
     "short vector": (lambda: V.act(jnp.eye(3), zeros(4)), ValueError, ["length 3", "shape (4,)"]),
     "float32 meets float64": (
@@ -237,7 +274,61 @@ CASES = {
         ["matrix of shape (6, 3)", "got (3, 6)"],
     ),
     "average of shears": (lambda: intertwiners.average(standard(SHEAR)), ValueError, ["orthogonal", "shears"]),
+    "constraints of two groups": (
+        lambda: intertwiners.constraints(V, PLANE),
+        ValueError,
+        ["one group", "standard(SO(3)) of SO(3)", "of dihedral(4)"],
+    ),
+    "no gap": (
+        lambda: intertwiners.basis(unclear(), unclear()),
+        ValueError,
+        ["cannot be told from nearly invariant vectors", "nearly one axis", "a gap from below", "check the generators"],
+    ),
+    "too many spanning vectors": (
+        lambda: intertwiners.basis(tensor(so(6), 4), tensor(so(6), 4)),
+        ValueError,
+        ["invariants of", "too many to orthonormalise", "lower rank"],
+    ),
     # layers: building
+    "affine of two groups": (lambda: affine(V, PLANE), ValueError, ["one group", "SO(3)", "dihedral(4)", "restrict"]),
+    "dense of two groups": (lambda: dense(V, PLANE), ValueError, ["one group", "SO(3) and dihedral(4)"]),
+    "bilinear of two groups": (lambda: bilinear(V, PLANE), ValueError, ["one group", "SO(3) and dihedral(4)"]),
+    "affine without a gap": (lambda: affine(unclear(), unclear()), ValueError, ["nearly invariant vectors"]),
+    "nothing to multiply": (
+        lambda: bilinear(V, tensor(SO3, 3)),
+        ValueError,
+        ["no product of standard(SO(3)) with itself", "tensor(SO(3), 3, 0)", "higher rank"],
+    ),
+    "perceptron to another group": (
+        lambda: equivariant_mlp(V, PLANE, spread(SO3, 8)),
+        ValueError,
+        ["one group", "SO(3)", "dihedral(4)", "restrict"],
+    ),
+    "hidden of another group": (
+        lambda: equivariant_mlp(V, V, spread(O3, 8)),
+        ValueError,
+        ["one group", "of SO(3)", "of O(3)", "restrict"],
+    ),
+    "depth 0": (
+        lambda: equivariant_mlp(V, V, spread(SO3, 8), depth=0),
+        ValueError,
+        ["number of hidden layers", "at least 1", "got 0"],
+    ),
+    "gate that is not allowed": (
+        lambda: equivariant_mlp(V, V, spread(SO3, 8), gate=lambda rep: pointwise(rep, jax.nn.relu)),
+        ValueError,
+        ["relu", "mixes them"],
+    ),
+    "contraction parameters": (
+        lambda: bilinear(V, scalar(SO3)).apply({"first": (), "second": ()}, zeros(3)),
+        ValueError,
+        ["parameters named mix", "got first, second"],
+    ),
+    "gates missing": (
+        lambda: gated(V).apply({}, zeros(3)),
+        ValueError,
+        ["standard(SO(3)) + scalar", "length 4", "shape (3,)"],
+    ),
     "no map": (lambda: linear(V, V + scalar(SO3)), ValueError, ["from standard(SO(3)) to scalar", "drop it"]),
     "linear of two groups": (lambda: linear(V, PLANE), ValueError, ["one group", "SO(3)", "dihedral(4)"]),
     "no bias": (lambda: bias(V), ValueError, ["standard(SO(3)) of SO(3)", "no invariant vector", "leave the bias out"]),
@@ -302,6 +393,24 @@ def test_refused_in_one_sentence(name):
     assert "\n" not in message
     assert 15 < len(message) < 500, message
     assert not message.endswith((".", " ")), message
+
+
+UNSOLVED = ["no gap", "affine without a gap", "basis of two groups", "affine of two groups", "bilinear of two groups"]
+
+
+@pytest.mark.parametrize("name", [*UNSOLVED, "depth 0", "hidden of another group", "rank -1", "0 channels"])
+def test_nothing_is_kept_of_what_was_refused(name):
+    """The second try fails as the first did, and no cache has grown."""
+    call, kind, _ = CASES[name]
+    caches = (intertwiners.basis, intertwiners._solve, tensor, spread, affine, bilinear, equivariant_mlp)
+    messages, sizes = [], []
+    for _ in range(2):
+        with pytest.raises(kind) as caught:
+            call()
+        messages.append(str(caught.value))
+        sizes.append([cache.cache_info().currsize for cache in caches])
+    assert messages[0] == messages[1]
+    assert sizes[0] == sizes[1]
 
 
 @pytest.mark.parametrize("value", [2.0, 2.5, "2", None, np.float64(2)], ids=repr)
