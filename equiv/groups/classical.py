@@ -19,7 +19,17 @@ import numpy as np
 from equiv.groups.base import Element, Group
 from equiv.groups.finite import whole
 from equiv.groups.linear import so
-from equiv.groups.matrices import blocks, closure, gram_schmidt, matrix_group, polar, polished, skew_basis, uniform
+from equiv.groups.matrices import (
+    blocks,
+    closure,
+    determinant,
+    gram_schmidt,
+    matrix_group,
+    polar,
+    polished,
+    skew_basis,
+    uniform,
+)
 
 __all__ = ["gl_plus", "lorentz", "scaling", "sl", "sp", "su", "u"]
 
@@ -72,7 +82,7 @@ def sp(n: int) -> Group:
         name=f"Sp({n})",
         lie=lie,
         steps=np.zeros((0, n, n)),
-        sample=polar(lie, functools.partial(_haar_unitary, m, False)),
+        sample=polar(lie, functools.partial(_haar_unitary, m, False), symplectic_form(n)),
         form=symplectic_form(n),
     )
 
@@ -86,7 +96,7 @@ def _haar_unitary(n: int, special: bool, key: jax.Array, shape: tuple = (), dtyp
     real, imaginary = (jax.random.normal(k, (*tuple(shape), n, n), dtype) for k in (k_real, k_imaginary))
     q = gram_schmidt(jax.lax.complex(real, imaginary))
     if special:
-        q = q.at[..., 0].multiply(jnp.conj(jnp.sign(jnp.linalg.det(q)))[..., None])
+        q = q.at[..., 0].multiply(jnp.conj(jnp.sign(determinant(q)))[..., None])
     real, imaginary = jnp.real(q), jnp.imag(q)
     top, bottom = jnp.concatenate([real, -imaginary], axis=-1), jnp.concatenate([imaginary, real], axis=-1)
     return polished(jnp.concatenate([top, bottom], axis=-2))
@@ -229,7 +239,7 @@ def lorentz(p: int, q: int, component: str = "identity") -> Group:
         name=f"{_COMPONENTS[component]}({p},{q})",
         lie=lie,
         steps=steps,
-        sample=polar(lie, compact),
+        sample=polar(lie, compact, metric(p, q)),
         form=metric(p, q),
     )
 

@@ -19,6 +19,7 @@ from equiv.groups.base import Element, Group
 from equiv.groups.finite import whole
 from equiv.groups.matrices import (
     closure,
+    determinant,
     gram_schmidt,
     is_orthogonal,
     matrix_group,
@@ -120,7 +121,7 @@ def so(n: int) -> Group:
 
     def sample(key: jax.Array, shape: tuple = (), dtype: Any = float) -> Element:
         q = haar_orthogonal(key, n, tuple(shape), dtype)
-        return q.at[..., -1].multiply(jnp.sign(jnp.linalg.det(q))[..., None])
+        return q.at[..., -1].multiply(jnp.sign(determinant(q))[..., None])
 
     return matrix_group(
         spec=("so", n),

@@ -8,6 +8,9 @@ by elimination. Lie algebra and generators are numpy constants, so reading them 
 Two laws serve where no Haar measure of mass 1 exists. ``walk`` is a product of random generators. ``polar`` draws
 ``k exp(s)`` with k in the maximal compact subgroup, by Haar measure, and s symmetric in the Lie algebra: every element
 of a reductive group is such a product, so the law has no holes although ``exp`` alone need not be onto.
+
+Samplers do without LAPACK. With jax 0.10.1 on two CPU cores, a program that may run two of its calls side by side, on
+20,000 matrices each, sometimes never ends; ``gram_schmidt``, ``determinant`` and a Taylor polynomial take their place.
 """
 
 from collections.abc import Callable
@@ -25,6 +28,7 @@ __all__ = [
     "blocks",
     "closure",
     "combine",
+    "determinant",
     "gram_schmidt",
     "is_orthogonal",
     "listing",
@@ -93,8 +97,7 @@ def polished(g: Float[Array, "... n n"], form: np.ndarray | None = None) -> Floa
 def gram_schmidt(a: Inexact[Array, "... n n"]) -> Inexact[Array, "... n n"]:
     """The factor Q of ``a = Q R`` with a positive diagonal of R, column by column.
 
-    What the columns before it span is taken out of a column twice, so that Q is orthogonal to rounding. Not
-    ``jnp.linalg.qr``: with jax 0.10.1 on two CPU cores, a program with two of them on 20,000 matrices each never ends.
+    What the columns before it span is taken out of a column twice, so that Q is orthogonal to rounding.
     """
 
     def column(q: Array, item: tuple[Array, Array]) -> tuple[Array, None]:
@@ -106,6 +109,36 @@ def gram_schmidt(a: Inexact[Array, "... n n"]) -> Inexact[Array, "... n n"]:
 
     items = jnp.arange(a.shape[-1]), jnp.moveaxis(a, -1, 0)
     return jax.lax.scan(column, jnp.zeros_like(a), items)[0]
+
+
+def determinant(a: Inexact[Array, "... n n"]) -> Inexact[Array, "..."]:
+    """The determinant of orthogonal or unitary matrices, by elimination: the largest entry of a column is its pivot."""
+    numbers = jnp.arange(a.shape[-1]).reshape((1,) * (a.ndim - 2) + a.shape[-1:])
+
+    def column(carry: tuple[Array, Array], j: Array) -> tuple[tuple[Array, Array], None]:
+        m, product = carry  # rows that were a pivot are 0
+        pivot = jnp.argmax(jnp.abs(m[..., j]), axis=-1)
+        row = jnp.take_along_axis(m, pivot[..., None, None], axis=-2)
+        head = row[..., 0, j]
+        left = m - m[..., j][..., None] / head[..., None, None] * row
+        earlier = jnp.sum((numbers < pivot[..., None]) & jnp.any(m != 0, axis=-1), axis=-1)
+        sign = jnp.where(earlier % 2 == 0, 1, -1).astype(m.dtype)
+        used = numbers == pivot[..., None]
+        return (jnp.where(used[..., None], 0, left), product * head * sign), None
+
+    start = a, jnp.ones(a.shape[:-2], a.dtype)
+    return jax.lax.scan(column, start, jnp.arange(a.shape[-1]))[0][1]
+
+
+def _stretched(s: Float[Array, "... n n"]) -> Float[Array, "... n n"]:
+    """``exp(s)`` for symmetric matrices up to size 8: four squarings of a Taylor polynomial."""
+    eye = jnp.broadcast_to(jnp.eye(s.shape[-1], dtype=s.dtype), s.shape)
+    g = eye
+    for k in range(12, 0, -1):
+        g = eye + s @ g / (16 * k)
+    for _ in range(4):
+        g = g @ g
+    return g
 
 
 def listing(name: str, listed: np.ndarray | None) -> dict[str, Any]:
@@ -216,17 +249,19 @@ def walk(lie: np.ndarray, steps: np.ndarray, form: np.ndarray | None) -> Callabl
     def sample(key: jax.Array, shape: tuple = (), dtype: Any = float) -> Element:
         shape = tuple(shape)
         choices = jnp.asarray(np.concatenate([np.eye(n)[None], steps, np.linalg.inv(steps)]), dtype)
-        g = jnp.broadcast_to(jnp.eye(n, dtype=dtype), (*shape, n, n))
-        for k in jax.random.split(key, 8):
+
+        def factor(g: Element, k: jax.Array) -> tuple[Element, None]:
             k_lie, k_step = jax.random.split(k)
             x = jax.random.normal(k_lie, (*shape, len(lie)), dtype) / jnp.sqrt(jnp.asarray(8, dtype))
-            g = g @ exp(x) @ choices[jax.random.randint(k_step, shape, 0, len(choices))]
-        return g
+            return g @ exp(x) @ choices[jax.random.randint(k_step, shape, 0, len(choices))], None
+
+        start = jnp.broadcast_to(jnp.eye(n, dtype=dtype), (*shape, n, n))
+        return jax.lax.scan(factor, start, jax.random.split(key, 8))[0]
 
     return sample
 
 
-def polar(lie: np.ndarray, compact: Callable[..., Element]) -> Callable[..., Element]:
+def polar(lie: np.ndarray, compact: Callable[..., Element], form: np.ndarray | None = None) -> Callable[..., Element]:
     """``k exp(s)`` with ``k`` drawn by ``compact`` and a Gaussian symmetric matrix ``s`` of the Lie algebra.
 
     ``s`` has independent coordinates in an orthonormal basis for ``tr(s s) / 2``, the square of a boost's rapidity, and
@@ -242,7 +277,8 @@ def polar(lie: np.ndarray, compact: Callable[..., Element]) -> Callable[..., Ele
         k_compact, k_stretch = jax.random.split(key)
         x = jax.random.normal(k_stretch, (*shape, len(basis)), dtype)
         stretch = jnp.einsum("...k,kij->...ij", x, jnp.asarray(basis * (RADIUS / max(1, len(basis)) ** 0.5), dtype))
-        return compact(k_compact, shape, dtype) @ numerics.expm(stretch)
+        g = compact(k_compact, shape, dtype) @ _stretched(stretch)
+        return g if form is None else polished(g, form)
 
     return sample
 
