@@ -9,8 +9,9 @@ Two laws serve where no Haar measure of mass 1 exists. ``walk`` is a product of 
 ``k exp(s)`` with k in the maximal compact subgroup, by Haar measure, and s symmetric in the Lie algebra: every element
 of a reductive group is such a product, so the law has no holes although ``exp`` alone need not be onto.
 
-Samplers do without LAPACK. With jax 0.10.1 on two CPU cores, a program that may run two of its calls side by side, on
-20,000 matrices each, sometimes never ends; ``gram_schmidt``, ``determinant`` and a Taylor polynomial take their place.
+With jax 0.10.1 on two CPU cores, a program that may run two LAPACK calls side by side, on 20,000 matrices each,
+sometimes never ends. So samplers use ``gram_schmidt``, ``determinant`` and a Taylor polynomial instead; ``walk``, which
+solves systems in ``numerics.expm``, takes its factors one after the other.
 """
 
 from collections.abc import Callable
