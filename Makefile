@@ -2,7 +2,8 @@
 PYTHON  ?= python3
 BIN     := .venv/bin
 SMOKE   := paper_figures/out
-PAPER   := experiments/results
+DESK    := experiments/results
+PAPER   := paper_figures/out/paper
 FIGURES := $(BIN)/python -m paper_figures
 WORKERS ?= 2
 MARKS   ?= not slow
@@ -10,7 +11,7 @@ MARKS   ?= not slow
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint figures gallery paper bench docs wheel clean
+.PHONY: help setup test lint figures gallery desk paper bench docs wheel clean
 
 help:  ## this list
 	@echo "make TARGET [PYTHON=python3]; every target sets up .venv by itself."
@@ -30,13 +31,19 @@ figures: setup  ## every figure and the report, from small runs (minutes on two 
 	@$(FIGURES) report --results $(SMOKE)/results --out $(SMOKE)
 
 gallery: setup  ## the committed pictures and the README's table, from the committed results
-	@$(FIGURES) all --results $(PAPER) --out paper_figures/gallery --png-only
-	@$(FIGURES) readme --results $(PAPER)
+	@$(FIGURES) all --results $(DESK) --out paper_figures/gallery --png-only
+	@$(FIGURES) readme --results $(DESK)
 
-paper: setup  ## every experiment at the paper's sizes into experiments/results, then the gallery
-	@$(BIN)/python -m experiments run --all --preset paper --out $(PAPER)
-	@$(BIN)/python -m theory check --all --results $(PAPER) --out $(PAPER)
+desk: setup  ## the committed results: every experiment as far as two cores go (hours), claims, the gallery
+	@$(BIN)/python -m experiments run --all --preset desk --out $(DESK)
+	@$(BIN)/python -m theory check --all --results $(DESK) --out $(DESK)
 	@$(MAKE) gallery
+
+paper: setup  ## every experiment at the paper's sizes, for a GPU, and all figures into paper_figures/out/paper
+	@$(BIN)/python -m experiments run --all --preset paper --out $(PAPER)/results
+	@$(BIN)/python -m theory check --all --results $(PAPER)/results --out $(PAPER)/results
+	@$(FIGURES) all --results $(PAPER)/results --out $(PAPER)
+	@$(FIGURES) report --results $(PAPER)/results --out $(PAPER)
 
 bench: setup  ## timings, one process, no other load (MARKS=slow for those that take minutes)
 	@$(BIN)/python -m pip show --quiet emlp six 2>/dev/null || \

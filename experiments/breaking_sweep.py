@@ -40,8 +40,8 @@ EXPERIMENT = Experiment(
         "smoke": Config(**SMOKE, methods=("mlp", "equivariant", "per"), levels=(0.0, 0.3, 1.0)),
         "desk": Config(
             **DESK,
-            methods=("mlp", "equivariant", "oracle", "rpp", "per", "lie", "constrained"),
-            levels=(0.0, 0.1, 0.4, 0.7, 1.0),
+            methods=("mlp", "equivariant", "oracle", "rpp", "per", "lie"),
+            levels=(0.0, 0.2, 0.5, 1.0),
         ),
         "paper": Config(methods=METHODS),
     },

@@ -90,7 +90,7 @@ EXPERIMENT = Experiment(
     config=Config,
     presets={
         "smoke": Config(**SMOKE, methods=("mlp", "per"), kinds=("so3", "scale")),
-        "desk": Config(**DESK | {"strengths": (1.0, 100.0)}, methods=_METHODS),
+        "desk": Config(**DESK | {"channels": 45, "strengths": (100.0,)}, methods=("mlp", "rpp", "per", "lie")),
         "paper": Config(
             methods=_METHODS, steps=10000, checks=80, adjust_at=20, batch_size=200, strengths=(1.0, 10.0, 100.0)
         ),

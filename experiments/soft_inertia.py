@@ -86,9 +86,7 @@ EXPERIMENT = Experiment(
     config=Config,
     presets={
         "smoke": Config(**SMOKE, methods=("mlp", "equivariant", "per"), axes=(2,)),
-        "desk": Config(
-            **DESK, methods=("mlp", "equivariant", "oracle", "rpp", "mixed_rpp", "per", "lie"), axes=(2, -1)
-        ),
+        "desk": Config(**DESK, methods=("mlp", "equivariant", "oracle", "rpp", "per"), axes=(2, -1)),
         "paper": Config(),
     },
     axes=lambda config: {"method": config.methods, "axis": config.axes},

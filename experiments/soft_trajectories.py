@@ -105,7 +105,7 @@ EXPERIMENT = Experiment(
     config=Config,
     presets={
         "smoke": Config(**SMOKE, methods=("mlp", "per"), normalisations=("symm-aware", "scale-aware")),
-        "desk": Config(**DESK, methods=("mlp", "equivariant", "rpp", "per", "lie", "constrained")),
+        "desk": Config(**DESK, methods=("mlp", "equivariant", "rpp", "per"), normalisations=NORMALISATIONS[:2]),
         "paper": Config(channels=384, n_train=8000, n_test=8000, steps=50000, checks=100, batch_size=128),
     },
     axes=lambda config: {"method": config.methods, "normalisation": config.normalisations},

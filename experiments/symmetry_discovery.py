@@ -69,7 +69,7 @@ EXPERIMENT = Experiment(
     config=Config,
     presets={
         "smoke": Config(**SMOKE, methods=("per",), levels=(0.0, 0.5, 1.0)),
-        "desk": Config(**DESK, methods=("per", "per_evidence", "lie"), levels=(0.0, 0.2, 0.4, 0.7, 1.0)),
+        "desk": Config(**DESK, methods=("per", "per_evidence"), levels=(0.0, 0.2, 0.5, 1.0)),
         "paper": Config(methods=("per", "per_evidence", "lie", "constrained")),
     },
     axes=lambda config: {"method": config.methods, "breaking": config.levels},

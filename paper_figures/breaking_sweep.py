@@ -19,11 +19,11 @@ def draw(inputs: Inputs) -> Picture:
     figure, (left, right) = style.panels(2, width=style.PAGE, height=3.3)
     for method in methods:
         _, colour, marker = contests.METHODS[method]
-        errors = data["test_error"].sel(method=method, test="same law").transpose("breaking", "trial")
+        errors = data["test_error"].sel({"method": method, "test": "same law"}).transpose("breaking", "trial")
         mean, low, high = (np.exp(end) for end in style.mean_interval(np.log(errors)))
         style.measured(left, levels, mean, low, high, colour, marker=marker)
         true = data["data_error"].isel(group=-1).sel(breaking=levels).values
-        found = data["equivariance_error"].sel(method=method).isel(group=-1).transpose("breaking", "trial")
+        found = data["equivariance_error"].sel({"method": method}).isel(group=-1).transpose("breaking", "trial")
         mean, low, high = style.mean_interval(found)
         style.measured(right, true, mean, low, high, colour, marker=marker)
     left.set_yscale("log")

@@ -63,7 +63,7 @@ def rows(ax: Axes, data: xr.DataArray, axis: str, names: dict[Any, str]) -> None
             ax.axhspan(i - 0.5, i + 0.5, color="#f4f4f4", linewidth=0, zorder=0)
         for j, method in enumerate(methods):
             _, colour, marker = METHODS[method]
-            trials = data.sel(method=method, **{axis: value}).transpose("trial").values
+            trials = data.sel({"method": method, axis: value}).transpose("trial").values
             # The logarithm is averaged: errors of one method differ by factors from trial to trial.
             mean, low, high = (np.exp(end) for end in style.mean_interval(np.log(trials)))
             y = i - 0.4 + (j + 0.5) * step

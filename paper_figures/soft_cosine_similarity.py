@@ -25,6 +25,7 @@ def draw(inputs: Inputs) -> Picture:
     figure, axes = style.panels(3, width=style.PAGE, height=1.6 + 0.6 * count, sharey=True)
     contests.rows(axes[0], data["test_error"].sel(test="same law"), "kind", KINDS)
     axes[0].set_xlabel("median square error")
+    axes[0].set_ylabel("label")
     for ax, group, name in zip(axes[1:], (0, 1), ("rotations", "changes of scale")):
         contests.rows(ax, data["equivariance_error"].isel(group=group), "kind", KINDS)
         for i, truth in enumerate(data["data_error"].isel(group=group).sel(kind=data["kind"]).values):

@@ -24,7 +24,7 @@ def draw(inputs: Inputs) -> Picture:
     figure, axes = style.panels(2, width=style.PAGE, height=1.5 + 0.65 * count, sharey=True)
     contests.rows(axes[0], data["test_error"].sel(test="same law"), "normalisation", NORMALISATIONS)
     axes[0].set_xlabel("average displacement error (m)")
-    style.plain_ticks(axes[0].xaxis, axes[0].get_xlim())
+    axes[0].set_ylabel("normalisation")
     contests.rows(axes[1], data["equivariance_error"].isel(group=0), "normalisation", NORMALISATIONS)
     axes[1].set_xlabel("relative error under O(2) of the ground plane")
     axes[1].set_xscale("symlog", linthresh=1e-3)

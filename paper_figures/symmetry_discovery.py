@@ -23,7 +23,7 @@ def draw(inputs: Inputs) -> Picture:
     """Strengths and violations while training, and the recovered level of each symmetry against the true one."""
     data = inputs.results["symmetry_discovery"]
     config = json.loads(data.attrs["config"])
-    top = data.sel(method="per" if "per" in contests.present(data) else contests.present(data)[0])
+    top = data.sel({"method": "per" if "per" in contests.present(data) else contests.present(data)[0]})
     top = top.sel(breaking=top["breaking"].max())
     figure, axes = style.panels(3, width=style.PAGE, height=2.9)
     steps = (np.arange(data.sizes["check"]) + 1) * config["steps"] / data.sizes["check"]
@@ -43,7 +43,7 @@ def draw(inputs: Inputs) -> Picture:
         _, colour, marker = contests.METHODS[method]
         for plane in (0, 1):
             true = data["data_error"].isel(group=plane).sel(breaking=data["breaking"]).values
-            found = data["equivariance_error"].sel(method=method).isel(group=plane).transpose("breaking", "trial")
+            found = data["equivariance_error"].sel({"method": method}).isel(group=plane).transpose("breaking", "trial")
             mean, low, high = style.mean_interval(found)
             ax.plot([true, true], [low, high], color=colour, linewidth=0.9)
             ax.plot(true, mean, marker, color=colour, markersize=4.2, markeredgewidth=0)

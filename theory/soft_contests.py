@@ -49,7 +49,7 @@ def _of(dataset: xr.Dataset, methods: Sequence[str]) -> xr.Dataset:
     missing = [name for name in methods if name not in known]
     if missing:
         raise ValueError(f"the results have no method {' and '.join(missing)}, only {', '.join(known)}; run it too")
-    return dataset.sel(method=list(methods))
+    return dataset.sel({"method": list(methods)})
 
 
 def _test_errors(dataset: xr.Dataset, broken: bool) -> Evidence:
@@ -61,7 +61,7 @@ def _test_errors(dataset: xr.Dataset, broken: bool) -> Evidence:
 
 def _planes(dataset: xr.Dataset, variable: str, broken: bool) -> Evidence:
     """What the penalised network shows for the obeyed plane, and for that of the two others which is nearer to it."""
-    chosen = _levels(_of(dataset, ("per",)), broken).sel(method="per")
+    chosen = _levels(_of(dataset, ("per",)), broken).sel({"method": "per"})
     values = chosen[variable]
     if "check" in values.dims:
         values = values.isel(check=-1)

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -20,23 +21,42 @@ class MLP(nn.Module):
         depth: hidden layers.
         n_out: outputs.
         activation: of the hidden units.
+        orthogonal: whether weights start as orthogonal matrices and biases uniform in [0, 1] / sqrt(outputs), as in
+            ``equiv.layers.dense``: hidden units then start near zero, where a smooth activation is a polynomial of low
+            degree. He's normal weights and zero biases otherwise.
     """
 
     width: int
     depth: int
     n_out: int
     activation: Callable[[jax.Array], jax.Array] = nn.relu
+    orthogonal: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Outputs (batch, n_out) of inputs (batch, n_in)."""
+        hidden: dict[str, Any] = {"kernel_init": nn.initializers.he_normal()}
+        last: dict[str, Any] = {}
+        if self.orthogonal:
+            hidden = last = {"kernel_init": nn.initializers.orthogonal(), "bias_init": _small}
         for _ in range(self.depth):
-            x = self.activation(nn.Dense(self.width, kernel_init=nn.initializers.he_normal())(x))
-        return nn.Dense(self.n_out)(x)
+            x = self.activation(nn.Dense(self.width, **hidden)(x))
+        return nn.Dense(self.n_out, **last)(x)
+
+
+def _small(key: jax.Array, shape: tuple[int], dtype: Any) -> jax.Array:
+    return jax.random.uniform(key, shape, dtype) / jnp.sqrt(jnp.asarray(shape[0], dtype))
 
 
 @functools.cache
-def mlp(n_in: int, width: int, depth: int, n_out: int, activation: Callable[[jax.Array], jax.Array] = nn.relu) -> Model:
+def mlp(
+    n_in: int,
+    width: int,
+    depth: int,
+    n_out: int,
+    activation: Callable[[jax.Array], jax.Array] = nn.relu,
+    orthogonal: bool = False,
+) -> Model:
     """The perceptron as a pair of functions.
 
     Args:
@@ -45,13 +65,14 @@ def mlp(n_in: int, width: int, depth: int, n_out: int, activation: Callable[[jax
         depth: hidden layers.
         n_out: outputs.
         activation: of the hidden units.
+        orthogonal: how weights and biases start, see ``MLP``.
 
     Example:
         >>> model = mlp(64, 8, 2, 9)
         >>> model.apply(model.init(jax.random.key(0)), jnp.ones((5, 64), jnp.float32)).shape
         (5, 9)
     """
-    module = MLP(width, depth, n_out, activation)
+    module = MLP(width, depth, n_out, activation, orthogonal)
     return Model(init=lambda key: module.init(key, jnp.zeros((1, n_in), jnp.float32)), apply=module.apply)
 
 

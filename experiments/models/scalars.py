@@ -85,7 +85,7 @@ def scalars(
         raise ValueError(f"output has to be one of {', '.join(n_functions)}, got {output!r}")
     dim = len(signature)
     n_invariants = n_scalars + n_vectors * (n_vectors + 1) // 2
-    network = mlp(n_invariants, width, depth, n_functions[output], activation)
+    network = mlp(n_invariants, width, depth, n_functions[output], activation, orthogonal=True)
 
     def apply(params: Any, x: jax.Array) -> jax.Array:
         vectors = x[..., n_scalars:].reshape(*x.shape[:-1], n_vectors, dim)

@@ -12,7 +12,25 @@ from experiments import sweep
 from experiments.catalogue import EXPERIMENTS
 from experiments.record import Experiment, whole
 
+_CONTEST = {
+    "trials": 2,
+    "n_train": 20,
+    "n_test": 70,
+    "channels": 12,
+    "depth": 1,
+    "steps": 6,
+    "checks": 3,
+    "adjust_at": 1,
+    "batch_size": 5,
+    "learning_rates": (0.01,),
+    "strengths": (10.0,),
+}
 SMALL = {
+    "breaking_sweep": _CONTEST | {"methods": ("equivariant", "rpp"), "levels": (0.0, 1.0)},
+    "symmetry_discovery": _CONTEST | {"methods": ("per", "per_evidence"), "levels": (0.5,)},
+    "soft_inertia": _CONTEST | {"methods": ("mlp", "constrained"), "axes": (2,)},
+    "soft_cosine_similarity": _CONTEST | {"methods": ("mlp", "lie"), "kinds": ("so3",)},
+    "soft_trajectories": _CONTEST | {"methods": ("mlp", "oracle"), "normalisations": ("symm-aware",)},
     "generalisation_gap": {"dims": (3, 5), "sizes": (2, 5, 9), "n_max": 12, "trials": 6, "stride": 1},
     "digits_sample_complexity": {
         "models": ("mlp", "mlp_averaged", "equivariant_mlp"),

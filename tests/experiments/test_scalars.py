@@ -10,6 +10,7 @@ from equiv import laws
 from equiv.groups import lorentz as lorentz_group
 from equiv.groups import o
 from experiments.data import inertia, lorentz, o5
+from experiments.models.mlp import mlp
 from experiments.models.scalars import inner_products, scalars
 
 MODELS = {
@@ -87,6 +88,19 @@ def test_the_tensor_can_be_the_inertia():
     f_0 = (mass * (position**2).sum(-1)).sum(1)
     tensor = f_0[:, None, None] * np.eye(3) + np.einsum("nb,nbi,nbj->nij", -mass, position, position)
     np.testing.assert_allclose(tensor.reshape(-1, 9), y, rtol=1e-10)
+
+
+def test_an_orthogonal_start():
+    """Weights with orthonormal columns or rows, so that 384 hidden units start near zero, and small positive biases."""
+    params = jax.tree.map(np.asarray, jax.jit(mlp(10, 24, 2, 1, jax.nn.silu, orthogonal=True).init)(jax.random.key(0)))
+    layers = [params["params"][f"Dense_{k}"] for k in range(3)]
+    for layer, (rows, columns) in zip(layers, ((10, 24), (24, 24), (24, 1))):
+        w, b = layer["kernel"], layer["bias"]
+        assert w.shape == (rows, columns)
+        gram = w @ w.T if rows < columns else w.T @ w
+        np.testing.assert_allclose(gram, np.eye(min(rows, columns)), atol=1e-5)
+        assert ((b >= 0) & (b <= columns**-0.5)).all()
+    assert layers[0]["bias"].std() > 0.02
 
 
 def test_another_output_is_refused():

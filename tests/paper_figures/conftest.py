@@ -66,7 +66,44 @@ def emlp_data_efficiency(draw):
     )
 
 
+def contest(axis, values, tests=("same law",), label=True):
+    """Results of a contest of four methods, over an axis of data sets."""
+
+    def made_up(draw):
+        method, trials, checks, groups = ["equivariant", "lie", "mlp", "per"], 3, 12, ["a", "b", "c", "all"]
+        shape = len(method), len(values), trials
+        arrays = {
+            "test_error": (("test",), 10.0 ** draw.uniform(-2, 1, (*shape, len(tests)))),
+            "equivariance_error": (("group",), draw.uniform(0, 0.6, (*shape, len(groups)))),
+            "strengths": (("check", "candidate"), 10.0 ** draw.uniform(0, 4, (*shape, checks, 3))),
+            "violations": (("check", "candidate"), 10.0 ** draw.uniform(-6, -2, (*shape, checks, 3))),
+            "learning_rate": ((), np.full(shape, 0.01)),
+            "strength": ((), np.full(shape, 100.0)),
+        }
+        return xr.Dataset(
+            {name: (("method", axis, "trial", *dims), found) for name, (dims, found) in arrays.items()}
+            | {"n_parameters": (("method",), np.full(len(method), 7))}
+            | ({"data_error": ((axis, "group"), draw.uniform(0, 0.6, (len(values), len(groups))))} if label else {}),
+            coords={
+                "method": method,
+                axis: list(values),
+                "trial": np.arange(trials),
+                "test": list(tests),
+                "group": groups,
+                "candidate": groups[:3],
+                "check": np.arange(checks),
+            },
+        )
+
+    return made_up
+
+
 RESULTS = {
+    "breaking_sweep": contest("breaking", (0.0, 0.5, 1.0)),
+    "symmetry_discovery": contest("breaking", (0.0, 0.5, 1.0)),
+    "soft_inertia": contest("axis", (0, -1), ("same law", "shifted")),
+    "soft_cosine_similarity": contest("kind", ("so3", "none"), ("same law", "shifted")),
+    "soft_trajectories": contest("normalisation", ("symm-aware", "scale-aware"), label=False),
     "generalisation_gap": generalisation_gap,
     "digits_sample_complexity": digits_sample_complexity,
     "emlp_data_efficiency": emlp_data_efficiency,
@@ -104,6 +141,8 @@ EVIDENCE = {
     "learning_gain_on_circle": evidence([50, 100, 200]),
     "invariant_counts": evidence(range(6), _GROUPS, error=False),
     "invariant_gain": evidence([2, 10, 50], _GROUPS, error=False),
+    "soft_risk_below_both": evidence([0.1, 0.2, 0.5], ("equivariant", "free"), error=False),
+    "penalty_bounds_network_error": evidence([0.1, 0.5, 1.0], ("one layer", "three"), error=False),
 }
 """Of the claims whose numbers are drawn."""
 
