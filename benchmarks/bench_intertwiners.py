@@ -281,7 +281,7 @@ hidden = spread(o(3), 1024)
 start = time.perf_counter()
 layer = affine(hidden, gated(hidden).rep_in)
 took = time.perf_counter() - start
-print(took, int(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1]) / 2**20)
+print(took, int(re.search(r"VmHWM[^0-9]*([0-9]+) kB", open("/proc/self/status").read())[1]) / 2**20)
 """
 
 
