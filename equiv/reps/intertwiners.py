@@ -3,7 +3,7 @@
 Vectorised row by row, such maps are the invariant vectors of ``W x V*``. Direct sums, and products of sums, are taken
 apart first, so that only *words* are ever solved: lists of factors that are neither sums nor products. A layer between
 hundreds of channels has a handful of words, each with many copies; a word is solved once and kept. There are four
-routes, the first that serves is taken:
+routes; the last is taken where no other serves:
 
 * **Orbits** (exact). If every factor moves coordinates around, up to sign (permutations, images, regular
   representations), a vector is invariant exactly if its entries agree along the orbits of index tuples. The orbits are
