@@ -228,7 +228,7 @@ def elements(task: Task, key: jax.Array, dtype: Any) -> tuple[jax.Array, jax.Arr
 def equivariance_errors(
     f: Callable[[jax.Array], jax.Array], x: jax.Array, matrices: tuple[jax.Array, jax.Array]
 ) -> jax.Array:
-    """The mean relative equivariance error of a function under each group, ``equiv.soft.errors.relative``.
+    """The mean of ``equiv.soft.errors.relative_difference(f(gx), g f(x))`` over inputs and elements, for each group.
 
     Args:
         f: (..., d_in) to (..., d_out).

@@ -104,7 +104,10 @@ def evidence_strengths(
 
 
 def dual_ascent(
-    strengths: Num[Array, "groups"], violations: Num[Array, "groups"], slack: Num[Array, "groups"] | float, rate: float
+    strengths: Num[Array, "groups"],
+    violations: Num[Array, "groups"],
+    slack: Num[Array, "groups"] | float,
+    rate: float | Num[Array, ""],
 ) -> Num[Array, "groups"]:
     """One step of the dual variables of ``violation_i <= slack_i``: ``[lambda_i + rate (v_i - u_i)]_+``.
 
