@@ -31,7 +31,7 @@ import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -51,8 +51,12 @@ Word = tuple[Rep, ...]
 
 _MAX_BLOCK = 3000
 """Unknowns of one block of the null-space route; its eigenvectors take seconds and 70 MB."""
-_MAX_ENTRIES = 40_000_000
-"""Entries of a matrix of spanning or null vectors, 320 MB."""
+_MAX_ENTRIES = 60_000_000
+"""Entries of a matrix of invariant vectors, 480 MB."""
+_MAX_SPANNING = 3000
+"""Vectors that span the invariants by the classical route; their Gram matrix is diagonalised."""
+_SPARSE = 1_000_000
+"""Entries above which spanning vectors are kept sparse, as they are."""
 _ZERO, _NONZERO = 1e-11, 1e-8
 """Relative eigenvalues of the Gram matrix: below the first is null, above the second is not, between is an error."""
 
@@ -85,10 +89,14 @@ class Orbits:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dense:
-    """Invariant vectors given as rows, (dim, size)."""
+    """Invariant vectors given as rows, (dim, size), which are made when they are first needed: a dimension is cheap."""
 
     dim: int
-    rows: np.ndarray = dataclasses.field(repr=False)
+    make: Callable[[], np.ndarray] = dataclasses.field(repr=False)
+
+    @functools.cached_property
+    def rows(self) -> np.ndarray:
+        return self.make()
 
     def combine(self, c: jax.Array) -> jax.Array:
         return c @ jnp.asarray(self.rows, c.dtype)
@@ -233,7 +241,8 @@ def _separate(word: Word) -> Orbits | Dense | None:
         rows = rows.reshape(rows.shape[0] * rows.shape[1], rows.shape[2] * rows.shape[3])
     places = [k for f in maps for k in axes[f]]
     grid = rows.reshape(len(rows), *(word[k].dim for k in places))
-    return Dense(len(rows), np.transpose(grid, [0, *(1 + np.argsort(places))]).reshape(rows.shape))
+    ordered = np.transpose(grid, [0, *(1 + np.argsort(places))]).reshape(rows.shape)
+    return Dense(len(rows), lambda: ordered)
 
 
 # --- classical groups ------------------------------------------------------------------------------------------------
@@ -390,14 +399,15 @@ def _classical(word: Word) -> Dense | None:
     n, size = v.dim, v.dim ** len(word)
     alike: dict[tuple[int, ...], list[list[Piece]]] = {}  # products of the same tensors on other axes
     for count, pieces in enumerate(theory(tuple(rep == v for rep in word)), 1):
-        if count * size > _MAX_ENTRIES:
+        if count > _MAX_SPANNING:
             raise ValueError(
                 f"{_invariants_of(word)} are spanned by {count} and more vectors of {size} entries, "
                 f"too many to orthonormalise; use tensors of lower rank"
             )
         alike.setdefault(tuple(id(tensor) for _, tensor in pieces), []).append(pieces)
     strides = n ** np.arange(len(word))[::-1]
-    spanning = [np.zeros((0, size))]
+    total = sum(map(len, alike.values()))
+    spanning = []
     for products in alike.values():
         places, values = np.zeros((len(products), 1), int), np.ones(1)
         for k, (_, tensor) in enumerate(products[0]):
@@ -405,20 +415,41 @@ def _classical(word: Word) -> Dense | None:
             places = (places[:, :, None] + offsets[:, None, :]).reshape(len(products), -1)
             values = (values[:, None] * tensor.values[None, :]).ravel()
         for part in (values.real, values.imag) if np.iscomplexobj(values) else (values,):
-            rows = np.zeros((len(products), size))
-            rows[np.arange(len(products))[:, None], places] = part[None]
+            if total * size > _SPARSE:
+                starts = places.shape[1] * np.arange(len(products) + 1)
+                entries = np.tile(part, len(products)), places.ravel(), starts
+                rows = scipy.sparse.csr_array(entries, (len(products), size))
+            else:
+                rows = np.zeros((len(products), size))
+                rows[np.arange(len(products))[:, None], places] = part[None]
             spanning.append(rows)
-    return _orthonormal(np.concatenate(spanning), word)
+    if not spanning:
+        return Dense(0, lambda: np.zeros((0, size)))
+    together = scipy.sparse.vstack(spanning).tocsr() if total * size > _SPARSE else np.concatenate(spanning)
+    return _orthonormal(together, word)
 
 
-def _orthonormal(spanning: np.ndarray, word: Word) -> Dense:
+def _orthonormal(spanning: Any, word: Word) -> Dense:
     """An orthonormal basis of the rows' span; their Gram matrix has to show its rank."""
-    if not len(spanning):
-        return Dense(0, spanning)
-    spectrum, turns = np.linalg.eigh(spanning @ spanning.T)
+    gram = spanning @ spanning.T
+    gram = gram if isinstance(gram, np.ndarray) else gram.toarray()
+    spectrum, turns = np.linalg.eigh(gram)
     kept = _gap(spectrum / spectrum[-1], _invariants_of(word))
-    rows = (turns[:, kept:] / np.sqrt(spectrum[kept:])).T @ spanning
-    return Dense(len(rows), rows + (np.eye(len(rows)) - rows @ rows.T) @ rows / 2)
+    mix = (turns[:, kept:] / np.sqrt(spectrum[kept:])).T
+    mix = mix + (np.eye(len(mix)) - mix @ gram @ mix.T) @ mix / 2
+    return Dense(len(mix), functools.partial(_rows, mix, spanning, word))
+
+
+def _rows(mix: np.ndarray, spanning: Any, word: Word) -> np.ndarray:
+    _few(len(mix), spanning.shape[1], word)
+    return mix @ spanning
+
+
+def _few(dim: int, size: int, word: Word) -> None:
+    if dim * size > _MAX_ENTRIES:
+        raise ValueError(
+            f"{_invariants_of(word)} are {dim} vectors of {size} entries, too many to keep; use smaller representations"
+        )
 
 
 def _gap(relative: np.ndarray, what: str) -> int:
@@ -510,17 +541,14 @@ def _null_space(word: Word) -> Dense:
     top = top if top > 1e-20 else math.inf  # nothing moves
     relative = np.concatenate([solved[key][1] for _, key in each]) / top
     dim = _gap(np.sort(relative), _invariants_of(word))
-    if dim * size > _MAX_ENTRIES:
-        raise ValueError(
-            f"{_invariants_of(word)} are {dim} vectors of {size} entries, too many to keep; use smaller representations"
-        )
+    _few(dim, size, word)
     refined = {key: _refined(*parts, int(np.sum(parts[1] <= _ZERO * top))) for key, parts in solved.items()}
     rows, used = np.zeros((dim, size)), 0
     for block, key in each:
         stop = used + refined[key].shape[1]
         rows[used:stop, block] = refined[key].T
         used = stop
-    return Dense(dim, rows)
+    return Dense(dim, lambda: rows)
 
 
 def _refined(gram: scipy.sparse.csr_array, spectrum: np.ndarray, vectors: np.ndarray, dim: int) -> np.ndarray:

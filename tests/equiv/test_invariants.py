@@ -76,9 +76,9 @@ def word(rep):
 TABLES = {  # dimensions of the invariant tensors of rank 0, 1, 2, ...
     "SO(2)": (so(2), [1, 0, 2, 0, 6, 0, 20, 0, 70]),
     "SO(3)": (SO3, [1, 0, 1, 1, 3, 6, 15, 36, 91]),
-    "SO(4)": (so(4), [1, 0, 1, 0, 4, 0, 25, 0]),
-    "SO(5)": (so(5), [1, 0, 1, 0, 3, 1, 15, 15]),
-    "SO(6)": (so(6), [1, 0, 1, 0, 3, 0, 16]),
+    "SO(4)": (so(4), [1, 0, 1, 0, 4, 0, 25, 0, 196]),
+    "SO(5)": (so(5), [1, 0, 1, 0, 3, 1, 15, 15, 105]),
+    "SO(6)": (so(6), [1, 0, 1, 0, 3, 0, 16, 0, 126]),
     "S(3)": (symmetric(3), [1, 1, 2, 5, 14, 41, 122]),
     "S(4)": (symmetric(4), [1, 1, 2, 5, 15, 51, 187]),
 }
@@ -90,7 +90,7 @@ def test_tables(name):
     assert [dim(tensor(group, k)) for k in range(len(expected))] == expected
 
 
-@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
 def test_orthogonal_groups_count_matchings(n):
     """``(k - 1)!!`` as long as metrics over matchings do not depend on each other; none of odd rank."""
     found = [dim(tensor(o(n), k)) for k in range(2 * n + 1)]
@@ -508,6 +508,8 @@ def test_nothing_is_kept_after_an_error():
     assert (intertwiners._solve.cache_info().currsize, basis.cache_info().currsize) == sizes
     for _ in range(2):
         with pytest.raises(ValueError, match="too many to orthonormalise"):
-            dim(tensor(so(6), 8))
+            dim(tensor(o(2), 12))
+        with pytest.raises(ValueError, match="are 126 vectors of 1679616 entries, too many to keep"):
+            basis(scalar(so(6)), tensor(so(6), 8)).matrix()
     clear = standard(from_generators(discrete=[quarter], name="one axis"))
     assert basis(clear, clear).dim == 3
