@@ -241,7 +241,7 @@ LAYERS: dict[str, Callable[[], Layer]] = {
     ),
     "affine on tensors": lambda: affine(spread(so(3), 20), spread(so(3), 20)),
     "affine under boosts": lambda: affine(tensor(lorentz(1, 3), 1, 1), tensor(lorentz(1, 3), 2)),
-    "affine under symplectic maps": lambda: affine(tensor(sp(4), 1, 1), tensor(sp(4), 2) + scalar(sp(4))),
+    "affine under symplectic maps": lambda: affine(tensor(sp(2), 1, 1), tensor(sp(2), 2) + scalar(sp(2))),
     "affine on complex vectors": lambda: affine(2 * standard(u(2)), standard(u(2)) + tensor(u(2), 2)),
     "affine on a plane in space": lambda: affine(tensor(_plane(), 2), standard(_plane()) + tensor(_plane(), 2)),
     "affine between factors": lambda: affine(*2 * (_outer(),)),
