@@ -436,13 +436,13 @@ def _orthonormal(spanning: Any, word: Word) -> Dense:
     spectrum, turns = np.linalg.eigh(gram)
     kept = _gap(spectrum / spectrum[-1], _invariants_of(word))
     mix = (turns[:, kept:] / np.sqrt(spectrum[kept:])).T
-    mix = mix + (np.eye(len(mix)) - mix @ gram @ mix.T) @ mix / 2
     return Dense(len(mix), functools.partial(_rows, mix, spanning, word))
 
 
 def _rows(mix: np.ndarray, spanning: Any, word: Word) -> np.ndarray:
     _few(len(mix), spanning.shape[1], word)
-    return mix @ spanning
+    rows = mix @ spanning
+    return rows + (np.eye(len(rows)) - rows @ rows.T) @ rows / 2
 
 
 def _few(dim: int, size: int, word: Word) -> None:

@@ -35,6 +35,7 @@ from equiv.groups import Group, Homomorphism
 from equiv.groups.base import intern
 from equiv.groups.finite import whole
 from equiv.layers import Layer, Params, Weight, affine, dense
+from equiv.layers.base import entry
 from equiv.reps import Rep, intertwiners, regular, restrict, scalar
 from equiv.soft.penalties import Pair, spectrum, summand_pairs
 
@@ -52,13 +53,6 @@ __all__ = [
     "switched",
     "switches",
 ]
-
-
-def _entry(layer: str, params: Params, key: str) -> Any:
-    if not isinstance(params, dict) or key not in params:
-        given = (", ".join(map(str, params)) or "none") if isinstance(params, dict) else f"a {type(params).__name__}"
-        raise ValueError(f"{layer} takes parameters named {key}, got {given}")
-    return params[key]
 
 
 _NAMES = ("equivariant", "free", "gamma", "relaxation")
@@ -157,7 +151,7 @@ def subequivariant(rep_in: Rep, rep_out: Rep, homomorphism: Homomorphism) -> Lay
 
     def weights(params: Params) -> tuple[Weight, ...]:
         matrix, shift = (
-            basis.combine(jnp.asarray(_entry(name, params, key))) for basis, key in ((maps, "weight"), (shifts, "bias"))
+            basis.combine(jnp.asarray(entry(name, params, key))) for basis, key in ((maps, "weight"), (shifts, "bias"))
         )
         return Weight(rep_in, rep_out, matrix), Weight(scalar(rep_out.group), rep_out, shift)
 
@@ -213,7 +207,7 @@ def residual_pathway(layer: Layer) -> Layer:
         return {"equivariant": own, "free": jax.tree.map(lambda leaf: _RESIDUAL_SIZE * size * leaf, other)}
 
     def apply(params: Params, x: jax.Array) -> jax.Array:
-        return layer.apply(_entry(name, params, "equivariant"), x) + free.apply(_entry(name, params, "free"), x)
+        return layer.apply(entry(name, params, "equivariant"), x) + free.apply(entry(name, params, "free"), x)
 
     def weights(params: Params) -> tuple[Weight, ...]:
         return layer.weights(params["equivariant"]) + free.weights(params["free"])
@@ -437,8 +431,8 @@ def graded_linear(rep_in: Rep, rep_out: Rep, softness: float) -> Layer:
 
     def matrices(params: Params) -> tuple[jax.Array, jax.Array]:
         return (
-            maps.combine(jnp.asarray(_entry(name, params, "weight"))),
-            shifts.combine(jnp.asarray(_entry(name, params, "bias"))),
+            maps.combine(jnp.asarray(entry(name, params, "weight"))),
+            shifts.combine(jnp.asarray(entry(name, params, "bias"))),
         )
 
     def apply(params: Params, x: jax.Array) -> jax.Array:
@@ -525,7 +519,7 @@ def relaxed_convolution(rep_in: Rep, rep_out: Rep, n_banks: int = 1) -> Layer:
         return {"filters": size * filters, "relaxation": jnp.full((n_banks, order), 1 / n_banks, dtype)}
 
     def matrix(params: Params) -> jax.Array:
-        filters, relaxation = (jnp.asarray(_entry(name, params, key)) for key in ("filters", "relaxation"))
+        filters, relaxation = (jnp.asarray(entry(name, params, key)) for key in ("filters", "relaxation"))
         spread = filters[..., jnp.asarray(table)]  # (L, c_out, c_in, g, h)
         return jnp.einsum("lg,loigh->ogih", relaxation, spread).reshape(rep_out.dim, rep_in.dim)
 
@@ -627,8 +621,8 @@ def switched(layer: Layer) -> Layer:
         }
 
     def apply(params: Params, x: jax.Array) -> jax.Array:
-        gamma = jnp.asarray(_entry(name, params, "gamma"), x.dtype)
-        return layer.apply(_entry(name, params, "equivariant"), x) + gamma * free.apply(_entry(name, params, "free"), x)
+        gamma = jnp.asarray(entry(name, params, "gamma"), x.dtype)
+        return layer.apply(entry(name, params, "equivariant"), x) + gamma * free.apply(entry(name, params, "free"), x)
 
     def weights(params: Params) -> tuple[Weight, ...]:
         scaled = (w._replace(matrix=params["gamma"] * w.matrix) for w in free.weights(params["free"]))
