@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from experiments.models import Model
 
-__all__ = ["MLP", "mlp", "width_for"]
+__all__ = ["MLP", "mlp", "orthogonal", "width_for"]
 
 
 class MLP(nn.Module):
@@ -38,10 +38,32 @@ class MLP(nn.Module):
         hidden: dict[str, Any] = {"kernel_init": nn.initializers.he_normal()}
         last: dict[str, Any] = {}
         if self.orthogonal:
-            hidden = last = {"kernel_init": nn.initializers.orthogonal(), "bias_init": _small}
+            hidden = last = {"kernel_init": orthogonal, "bias_init": _small}
         for _ in range(self.depth):
             x = self.activation(nn.Dense(self.width, **hidden)(x))
         return nn.Dense(self.n_out, **last)(x)
+
+
+def orthogonal(key: jax.Array, shape: tuple[int, int], dtype: Any = float) -> jax.Array:
+    """A matrix with orthonormal rows or columns, whichever are fewer, drawn by Haar measure.
+
+    The polar factor of a Gaussian matrix G by the iteration ``G <- G (3 - G^T G) / 2``, which needs products alone: the
+    LAPACK calls of a QR decomposition, several side by side in one program, can wait for each other for ever on a CPU.
+
+    Args:
+        key: random key.
+        shape: of the matrix.
+        dtype: of its entries.
+
+    Example:
+        >>> q = orthogonal(jax.random.key(0), (5, 3))
+        >>> bool(jnp.allclose(q.T @ q, jnp.eye(3), atol=1e-5))
+        True
+    """
+    gaussian = jax.random.normal(key, (max(shape), min(shape)), dtype)
+    start = gaussian / jnp.sqrt(jnp.sum(gaussian**2))  # no singular value above 1; one of 1e-8 still gets to 1
+    q = jax.lax.fori_loop(0, 60, lambda _, g: 1.5 * g - 0.5 * g @ (g.T @ g), start)
+    return q if shape[0] >= shape[1] else q.T
 
 
 def _small(key: jax.Array, shape: tuple[int], dtype: Any) -> jax.Array:
