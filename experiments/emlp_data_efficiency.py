@@ -28,8 +28,8 @@ Differs from the paper: minibatches of ``batch_size`` are drawn with replacement
 units come from the training examples alone; augmentation is by Haar measure; weights of an equivariant map are its
 coefficients, and the quadratic layer mixes before it contracts (see ``equiv.layers``).
 
-Inertia needs width: the network makes a tensor r r^T by contracting a hidden tensor of rank 3 with a vector, and
-``equiv.reps.spread`` has one such tensor from 108 channels on and three at 384. It is left out of the smoke preset.
+Inertia needs width: its label is a sum of five tensors m r r^T, and a hidden layer has room for few tensors of rank 2
+(``equiv.reps.spread`` has one from 27 channels on, three at 128, eleven at 384). It is left out of the smoke preset.
 """
 
 import dataclasses
