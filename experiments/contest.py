@@ -38,6 +38,7 @@ __all__ = [
     "elements",
     "equivariance_errors",
     "grid",
+    "sized_by",
     "square_error",
 ]
 
@@ -213,6 +214,11 @@ def elements(task: Task, key: jax.Array, dtype: Any) -> tuple[jax.Array, jax.Arr
         (n_candidates + 1, 64, d, d) for d inputs and for d outputs.
     """
 
+    return _drawn(task, jnp.dtype(dtype).name)(key)
+
+
+@functools.cache
+def _drawn(task: Task, dtype: str) -> Callable[[jax.Array], tuple[jax.Array, jax.Array]]:
     @jax.jit
     def drawn(key: jax.Array) -> tuple[jax.Array, jax.Array]:
         subgroups = [(h.map, h.source) for h in task.candidates]
@@ -222,7 +228,7 @@ def elements(task: Task, key: jax.Array, dtype: Any) -> tuple[jax.Array, jax.Arr
             every.append((task.rep_in.matrix(g), task.rep_out.matrix(g)))
         return tuple(map(jnp.stack, zip(*every)))
 
-    return drawn(key)
+    return drawn
 
 
 def equivariance_errors(
@@ -359,3 +365,8 @@ def contest(
     (axis,) = (name for name in point if name != "method")
     measured = jax.jit(functools.partial(equivariance_errors, label))(first.x[0], matrices)
     return found.assign(data_error=((axis, "group"), np.asarray(measured)[None])).assign_coords({axis: [point[axis]]})
+
+
+def sized_by(axis: str, cell: xr.Dataset) -> xr.Dataset:
+    """A cell of a contest in which the networks differ along a second axis, and so do their numbers of parameters."""
+    return cell.assign(n_parameters=(("method", axis), cell["n_parameters"].values[:, None]))

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import xarray as xr
 
 from equiv.groups import inclusion, polyhedral, scaling, so, union
-from experiments.contest import DESK, SMOKE, Budget, Data, among, contest
+from experiments.contest import DESK, SMOKE, Budget, Data, among, contest, sized_by
 from experiments.data import cosine_similarity
 from experiments.models.soft import Task
 from experiments.record import Experiment, Point
@@ -79,7 +79,7 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
     kind = point["kind"]
     label = functools.partial(cosine_similarity.target, kind=kind, epsilon=config.epsilon)
     samples = functools.partial(draw, config, kind)
-    return contest(config, key, point, task(kind), samples, label, median_square)
+    return sized_by("kind", contest(config, key, point, task(kind), samples, label, median_square))
 
 
 _METHODS = ("mlp", "rpp", "per", "per_evidence", "lie", "constrained")

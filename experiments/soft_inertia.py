@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import xarray as xr
 
 from equiv.groups import embed, inclusion, o, union
-from experiments.contest import DESK, SMOKE, Budget, Data, among, contest
+from experiments.contest import DESK, SMOKE, Budget, Data, among, contest, sized_by
 from experiments.data import inertia
 from experiments.models.soft import Task
 from experiments.record import Experiment, Point
@@ -77,7 +77,7 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
     axis = point["axis"]
     samples = functools.partial(draw, config, axis, config.epsilon, config.shift)
     label = functools.partial(inertia.target, epsilon=config.epsilon, axis=axis)
-    return contest(config, key, point, task(axis), samples, label)
+    return sized_by("axis", contest(config, key, point, task(axis), samples, label))
 
 
 EXPERIMENT = Experiment(

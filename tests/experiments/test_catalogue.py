@@ -12,6 +12,14 @@ from experiments import store, sweep
 from experiments.catalogue import EXPERIMENTS
 from theory.catalogue import CLAIMS
 
+LARGER = {
+    "breaking_sweep": ("levels", 0.3),
+    "symmetry_discovery": ("levels", 0.3),
+    "soft_inertia": ("axes", 1),
+    "soft_cosine_similarity": ("kinds", "none"),
+    "soft_trajectories": ("normalisations", "scale-aware"),
+}
+"""Experiment -> the setting that gets one more value, and that value."""
 ROWS = pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
 
 
@@ -99,12 +107,13 @@ def test_a_cell_alone_has_the_bits_of_the_sweep(small):
 
 
 def test_a_larger_sweep_keeps_its_old_points(small):
-    """One more value on the axis of sample sizes, in front of the others."""
+    """One more value on an axis, in front of the others: of the sizes, or of what else there is."""
     experiment, config = small.experiment, small.config
-    larger = dataclasses.replace(config, sizes=(7, *config.sizes))
+    field, value = LARGER.get(experiment.name, ("sizes", 7))
+    larger = dataclasses.replace(config, **{field: (value, *getattr(config, field))})
     point = experiment.points(config)[-1]
     cell = sweep.cell(experiment, larger, 0, point)
-    n = {} if "n" in point else {"n": list(config.sizes)}
+    n = {"n": list(config.sizes)} if field == "sizes" and "n" not in point else {}
     old = small.result.sel({axis: [value] for axis, value in point.items()})
     assert store.result_hash(cell.sel(n)) == store.result_hash(old)
 
