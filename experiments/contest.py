@@ -213,7 +213,6 @@ def elements(task: Task, key: jax.Array, dtype: Any) -> tuple[jax.Array, jax.Arr
     Returns:
         (n_candidates + 1, 64, d, d) for d inputs and for d outputs.
     """
-
     return _drawn(task, jnp.dtype(dtype).name)(key)
 
 
