@@ -34,7 +34,7 @@ from equiv import numerics
 from equiv.groups import Group, Homomorphism
 from equiv.groups.base import intern
 from equiv.groups.finite import whole
-from equiv.layers import Layer, Params, Weight, affine, dense
+from equiv.layers import Layer, Params, Weight, affine, dense, gated
 from equiv.layers.base import entry
 from equiv.reps import Rep, intertwiners, regular, restrict, scalar
 from equiv.soft.penalties import Pair, spectrum, summand_pairs
@@ -43,6 +43,8 @@ __all__ = [
     "Graded",
     "graded_linear",
     "graded_projector",
+    "leak_decay",
+    "leaky_gated",
     "relaxation_penalty",
     "relaxed_convolution",
     "residual_pathway",
@@ -55,7 +57,7 @@ __all__ = [
 ]
 
 
-_NAMES = ("equivariant", "free", "gamma", "relaxation")
+_NAMES = ("equivariant", "free", "gamma", "leak", "relaxation")
 """Entries of parameters that mean the same in every layer."""
 
 
@@ -265,6 +267,66 @@ def residual_prior(layer: Layer, sigma_equivariant: float, sigma_free: float) ->
         return sum(parts[1:], parts[0])
 
     return energy
+
+
+# --- gates that leak -------------------------------------------------------------------------------------
+
+_LEAK = 1e-3
+"""Initial size of a leak."""
+
+
+@functools.cache
+def leaky_gated(rep: Rep) -> Layer:
+    """Gates with a part that acts on single coordinates, ``y = gated(x) + leak * swish(v)``.
+
+    The second part breaks the symmetry of representations that mix coordinates, as softly as its weights are small;
+    add ``leak_decay`` to the loss.
+
+    Args:
+        rep: what comes out; what goes in is that and the gates, as in ``layers.gated``.
+
+    Returns:
+        A layer with parameters ``{"leak": (dim,)}``, one weight per coordinate, 1e-3 at first.
+
+    Example:
+        >>> from equiv.groups import so
+        >>> from equiv.reps import standard
+        >>> layer = leaky_gated(standard(so(3)))
+        >>> layer.init(jax.random.key(0))["leak"].shape, layer.rep_in.dim
+        ((3,), 4)
+
+    Reference:
+        Finzi, Benton, Wilson, NeurIPS 2021 (arXiv 2112.01388), and Kim, Lee, Yang, Lee, ICML 2023 (arXiv 2306.00356);
+        read in their code.
+    """
+    gates = gated(rep)
+
+    def init(key: jax.Array, dtype: Any = float) -> Params:
+        return {"leak": jnp.full(rep.dim, _LEAK, dtype)}
+
+    def apply(params: Params, x: jax.Array) -> jax.Array:
+        leak = jnp.asarray(entry(name, params, "leak"), x.dtype)
+        passed = jax.nn.silu(x[..., : rep.dim])
+        return gates.apply({}, x) + passed * leak.reshape((1,) * (x.ndim - 1) + leak.shape)
+
+    name = f"leaky_gated({rep})"
+    return intern(Layer(("leaky_gated", rep), name, gates.rep_in, rep, init, apply))
+
+
+def leak_decay(params: Params) -> Float[Array, ""]:
+    """The squares of all leaks in a network's parameters, added up.
+
+    Raises:
+        ValueError: there is none.
+
+    Example:
+        >>> float(leak_decay(({"leak": jnp.array([3.0, 4.0])}, {"weight": jnp.ones(2)})))
+        25.0
+    """
+    found = _named(params, "leak")
+    if not found:
+        raise ValueError("leak_decay needs parameters with a leaky_gated layer inside, got none")
+    return sum(jnp.sum(leak**2) for leak in found)
 
 
 # --- graded projectors -----------------------------------------------------------------------------------

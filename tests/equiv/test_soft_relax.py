@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from equiv import laws
+from equiv import laws, layers, soft
 from equiv.groups import cyclic, dihedral, embed, inclusion, o, so
 from equiv.layers import affine, dense, equivariant_mlp, linear, serial
 from equiv.reps import intertwiners, regular, restrict, scalar, standard, tensor
@@ -384,3 +384,23 @@ def test_refusals(name):
     message = str(caught.value)
     assert "\n" not in message
     assert not [word for word in words if word not in message], message
+
+
+def test_gates_leak_by_their_weights_alone():
+    """Without leaks they are the gates; with them the error is that of the leaked part, coordinate by coordinate."""
+    v = standard(o(3))
+    rep = scalar(o(3), 2) + 2 * v
+    layer, gates = soft.leaky_gated(rep), layers.gated(rep)
+    x = jax.random.normal(jax.random.key(0), (5, layer.rep_in.dim))
+    closed = jax.tree.map(jnp.zeros_like, layer.init(jax.random.key(0)))
+    np.testing.assert_array_equal(layer.apply(closed, x), gates.apply({}, x))
+    leak = jnp.arange(8.0)
+    got = layer.apply({"leak": leak}, x) - gates.apply({}, x)
+    np.testing.assert_allclose(got, leak[None] * x[:, :8] / (1 + jnp.exp(-x[:, :8])), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(soft.leak_decay(({"leak": leak}, {}, {"leak": leak})), 280.0)
+    report = laws.measure_equivariance(layer, key=jax.random.key(1))
+    assert report.eps_units > 1e6
+    net = layers.equivariant_mlp(v, v, rep, 1, affine=layers.dense, gate=soft.leaky_gated)
+    assert soft.leak_decay(net.init(jax.random.key(0))) == pytest.approx(8e-6)
+    with pytest.raises(ValueError, match="needs parameters with a leaky_gated layer"):
+        soft.leak_decay({"weight": x})
