@@ -9,6 +9,8 @@ WORKERS ?= 2
 MARKS   ?= not slow
 # numpy's matrices here are small and many: threads inside one product cost more than they give, on busy cores tenfold.
 export OPENBLAS_NUM_THREADS ?= 1
+# With several threads inside one matrix product, XLA's programs of many small ones can stop for ever on two cores.
+export XLA_FLAGS ?= --xla_cpu_multi_thread_eigen=false
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test lint figures gallery desk paper bench docs wheel clean

@@ -303,6 +303,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # Before jax starts: with several threads inside one matrix product its programs can stop for ever on two cores.
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA's remarks on programs read from the cache drown the report
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the workers have one core each
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")  # with more threads a program can hang
 
 import hypothesis
 import jax
