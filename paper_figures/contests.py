@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from paper_figures import style
 
-__all__ = ["METHODS", "handles", "present", "rows"]
+__all__ = ["METHODS", "handles", "plain_if_narrow", "present", "rows"]
 
 METHODS = {
     "mlp": ("perceptron", style.COLOURS["plain"], "s"),
@@ -47,6 +48,13 @@ def handles(methods: Sequence[str], line: bool = True) -> list[Line2D]:
     return found
 
 
+def plain_if_narrow(axis: Axis) -> None:
+    """Ticks written out on a logarithmic axis that spans less than one and a half decades."""
+    low, high = axis.get_view_interval()
+    if high < 30 * low:
+        style.plain_ticks(axis, (low, high))
+
+
 def rows(ax: Axes, data: xr.DataArray, axis: str, names: dict[Any, str]) -> None:
     """Means and 95 % intervals on a logarithmic axis: one row a group of methods for each value of ``axis``.
 
@@ -70,6 +78,7 @@ def rows(ax: Axes, data: xr.DataArray, axis: str, names: dict[Any, str]) -> None
             ax.plot([low, high], [y, y], color=colour, linewidth=1.1, solid_capstyle="butt")
             ax.plot(mean, y, marker, color=colour, markersize=4.2, markeredgewidth=0)
     ax.set_xscale("log")
+    plain_if_narrow(ax.xaxis)
     ax.set_ylim(len(values) - 0.5, -0.5)
     ax.set_yticks(range(len(values)), [names.get(value, str(value)) for value in values])
     ax.yaxis.set_minor_locator(NullLocator())

@@ -4,6 +4,7 @@ Reads what was measured for two claims of ``theory.soft_ridge``.
 """
 
 from matplotlib.figure import Figure as Picture
+from matplotlib.lines import Line2D
 
 from paper_figures import style
 from paper_figures.record import Figure, Inputs
@@ -34,7 +35,9 @@ def draw(inputs: Inputs) -> Picture:
         (limits[1][-1], "free", style.COLOURS["plain"]),
     ]
     style.label_ends(ax, labels)
-    style.key(figure, measured="best strength", trials=evidence.trials, theory="its two limits", columns=2)
+    crossed = Line2D([], [], color=style.QUIET, linewidth=0.7, linestyle=":", label="limits cross, by formula")
+    trials = evidence.trials
+    style.key(figure, measured="best strength", trials=trials, theory="its two limits", extra=[crossed], columns=2)
     return figure
 
 

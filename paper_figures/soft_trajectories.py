@@ -23,6 +23,7 @@ def draw(inputs: Inputs) -> Picture:
     count = data.sizes["normalisation"]
     figure, axes = style.panels(2, width=style.PAGE, height=1.5 + 0.65 * count, sharey=True)
     contests.rows(axes[0], data["test_error"].sel(test="same law"), "normalisation", NORMALISATIONS)
+    axes[0].set_xscale("linear")
     axes[0].set_xlabel("average displacement error (m)")
     axes[0].set_ylabel("normalisation")
     contests.rows(axes[1], data["equivariance_error"].isel(group=0), "normalisation", NORMALISATIONS)

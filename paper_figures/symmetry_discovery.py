@@ -33,6 +33,7 @@ def draw(inputs: Inputs) -> Picture:
             mean, low, high = (np.exp(end) for end in style.mean_interval(np.log(np.maximum(curves, 1e-12))))
             style.measured(ax, steps, mean, low, high, colour, marker="")
         ax.set_yscale("log")
+        contests.plain_if_narrow(ax.yaxis)
         ax.axvline(steps[config["adjust_at"]], color=style.QUIET, linewidth=0.7, linestyle=":")
         ax.set_xlabel("training step")
     axes[0].set_ylabel(r"strength $\lambda_i$")

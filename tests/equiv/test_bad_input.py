@@ -285,7 +285,7 @@ CASES = {
         ["cannot be told from nearly invariant vectors", "nearly one axis", "a gap from below", "check the generators"],
     ),
     "too many spanning vectors": (
-        lambda: intertwiners.basis(tensor(so(6), 4), tensor(so(6), 4)),
+        lambda: intertwiners.basis(scalar(O3), tensor(O3, 12)),
         ValueError,
         ["invariants of", "too many to orthonormalise", "lower rank"],
     ),
