@@ -38,6 +38,7 @@ __all__ = [
     "elements",
     "equivariance_errors",
     "grid",
+    "shifted",
     "sized_by",
     "square_error",
 ]
@@ -121,6 +122,20 @@ class Data(NamedTuple):
     train: Samples
     valid: Samples
     test: dict[str, Samples]
+
+
+def shifted(config: Budget, sample: Callable[..., Samples], shift: float, key: jax.Array) -> Data:
+    """The samples of one trial: of one law, and a second test set whose inputs are shifted.
+
+    Args:
+        config: says how many.
+        sample: ``sample(key, n)``, and with ``shift=`` out of the law.
+        shift: added to the coordinates of the second test set.
+        key: random key.
+    """
+    keys = jax.random.split(key, 4)
+    tests = {"same law": sample(keys[2], config.n_test), "shifted": sample(keys[3], config.n_test, shift=shift)}
+    return Data(sample(keys[0], config.n_train), sample(keys[1], config.n_train), tests)
 
 
 def grid(budget: Budget, penalised: bool) -> tuple[np.ndarray, np.ndarray]:

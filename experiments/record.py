@@ -42,7 +42,8 @@ class Experiment:
         axes: ``axes(config) -> {axis: values}``, the sweep; numbers or strings, no value twice.
         run: ``run(config, key, point) -> Dataset``, a pure function.
         claims: names of the claims of ``theory`` that these results bear on.
-        cost: seconds of each preset on two CPU cores, compilation included.
+        cost: seconds of each preset on two CPU cores, compilation included; of a ``paper`` preset that takes a GPU, an
+            estimate from the time of a step.
         version: raised whenever ``run`` changes what it returns; part of the identity of a result.
         precision: of every number in ``run``, whatever the caller's settings are.
         tolerance: difference that another device or another version of jax may cause, relative to the largest finite

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import xarray as xr
 
 from equiv.groups import inclusion, polyhedral, scaling, so, union
-from experiments.contest import DESK, SMOKE, Budget, Data, among, contest, sized_by
+from experiments.contest import DESK, SMOKE, Budget, Data, among, contest, shifted, sized_by
 from experiments.data import cosine_similarity
 from experiments.models.soft import Task
 from experiments.record import Experiment, Point
@@ -62,10 +62,8 @@ def median_square(predicted: jax.Array, y: jax.Array) -> jax.Array:
 
 def draw(config: Config, kind: str, key: jax.Array) -> Data:
     """The samples of one trial, in float32."""
-    keys = jax.random.split(key, 4)
     sample = functools.partial(cosine_similarity.sample, kind=kind, epsilon=config.epsilon, dtype=jnp.float32)
-    tests = {"same law": sample(keys[2], config.n_test), "shifted": sample(keys[3], config.n_test, shift=config.shift)}
-    return Data(sample(keys[0], config.n_train), sample(keys[1], config.n_train), tests)
+    return shifted(config, sample, config.shift, key)
 
 
 def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
@@ -98,7 +96,7 @@ EXPERIMENT = Experiment(
     axes=lambda config: {"method": config.methods, "kind": config.kinds},
     run=run,
     claims=(),
-    cost={"smoke": 40, "desk": 1500, "paper": 100000},
+    cost={"smoke": 40, "desk": 700, "paper": 60000},
     version=1,
     precision="float32",
     tolerance=0.1,

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import xarray as xr
 
 from equiv.groups import embed, inclusion, o, union
-from experiments.contest import DESK, SMOKE, Budget, Data, among, contest, sized_by
+from experiments.contest import DESK, SMOKE, Budget, Data, among, contest, shifted, sized_by
 from experiments.data import inertia
 from experiments.models.soft import Task
 from experiments.record import Experiment, Point
@@ -60,10 +60,8 @@ def task(axis: int) -> Task:
 
 def draw(config: Budget, axis: int, epsilon: float, shift: float, key: jax.Array) -> Data:
     """The samples of one trial, in float32; the positions of the second test set are shifted."""
-    keys = jax.random.split(key, 4)
     sample = functools.partial(inertia.sample, epsilon=epsilon, axis=axis, dtype=jnp.float32)
-    tests = {"same law": sample(keys[2], config.n_test), "shifted": sample(keys[3], config.n_test, shift=shift)}
-    return Data(sample(keys[0], config.n_train), sample(keys[1], config.n_train), tests)
+    return shifted(config, sample, shift, key)
 
 
 def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
@@ -92,7 +90,7 @@ EXPERIMENT = Experiment(
     axes=lambda config: {"method": config.methods, "axis": config.axes},
     run=run,
     claims=(),
-    cost={"smoke": 40, "desk": 1500, "paper": 100000},
+    cost={"smoke": 40, "desk": 800, "paper": 400000},
     version=1,
     precision="float32",
     tolerance=0.1,
