@@ -4,7 +4,9 @@ The tensor of inertia with one column multiplied by ``1 - b``. At b = 0 the netw
 advantage; at b = 1 it cannot represent the label; a free perceptron does not care. A soft method is worth its name if
 it stays near the better of the two everywhere, and if its own equivariance error is that of the label.
 
-Arrays: those of ``experiments.contest.compete`` over (method, breaking, trial), and ``data_error`` (breaking, group).
+Arrays: those of ``experiments.contest.compete`` over (method, breaking, trial): ``test_error``,
+``equivariance_error``, ``strengths``, ``violations``, ``learning_rate``, ``strength`` and ``n_parameters``;
+and ``data_error`` (breaking, group).
 
 Reference:
     The plot of model error against data error is that of Wang, Walters, Yu, ICML 2022 (arXiv 2201.11969), read in
@@ -13,10 +15,13 @@ Reference:
 
 import dataclasses
 
+import jax
+import xarray as xr
+
+from experiments import symmetry_discovery
 from experiments.contest import DESK, SMOKE, Budget
 from experiments.models.soft import METHODS
-from experiments.record import Experiment
-from experiments.symmetry_discovery import dialled, run
+from experiments.record import Experiment, Point
 
 __all__ = ["EXPERIMENT", "Config", "run"]
 
@@ -29,7 +34,18 @@ class Config(Budget):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        dialled(self.levels)
+        symmetry_discovery.dialled(self.levels)
+
+
+def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
+    """Train one method at one level of breaking, all trials at once: a cell of ``symmetry_discovery``.
+
+    Args:
+        config: settings.
+        key: the same for every method and level.
+        point: ``method`` and ``breaking``.
+    """
+    return symmetry_discovery.run(config, key, point)
 
 
 EXPERIMENT = Experiment(

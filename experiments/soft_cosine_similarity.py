@@ -5,9 +5,10 @@ under both (see ``experiments.data.cosine_similarity``). The candidates are SO(3
 identity; the big group is the one both generate. No polynomial is invariant under scalings, so that the network that
 commutes with the big group is a constant: here only soft methods have a chance, and a perceptron.
 
-Arrays: those of ``experiments.contest.compete`` over (method, kind, trial), for the tests ``same law`` and ``shifted``;
-``test_error`` is the *median* square, since the labels have heavy tails; ``data_error`` (kind, group), the errors of
-the label itself, under scalings as the group draws them.
+Arrays: those of ``experiments.contest.compete`` over (method, kind, trial): ``test_error`` for the tests ``same law``
+and ``shifted``, the *median* square, since the labels have heavy tails, ``equivariance_error``,
+``strengths``, ``violations``, ``learning_rate``, ``strength`` and ``n_parameters``; and ``data_error`` (kind,
+group), the errors of the label itself, under scalings as the group draws them.
 
 Reference:
     Kim, Lee, Yang, Lee, ICML 2023 (arXiv 2306.00356), for the sizes of the paper preset (read in their code): 2000

@@ -5,8 +5,9 @@ Five point masses in space, and their tensor of inertia with the column of one a
 The candidates are the O(2) of the three planes: for every axis one of them is right, and together they generate O(3).
 Axis -1 multiplies two columns and leaves only the changes of sign.
 
-Arrays: those of ``experiments.contest.compete`` over (method, axis, trial), for the tests ``same law`` and ``shifted``,
-and ``data_error`` (axis, group), the equivariance errors of the label itself.
+Arrays: those of ``experiments.contest.compete`` over (method, axis, trial): ``test_error`` for the tests ``same law``
+and ``shifted``, ``equivariance_error``, ``strengths``, ``violations``, ``learning_rate``, ``strength`` and
+``n_parameters``; and ``data_error`` (axis, group), the equivariance errors of the label itself.
 
 Reference:
     Kim, Lee, Yang, Lee, ICML 2023 (arXiv 2306.00356), for the sizes of the paper preset (read in their code): 3000

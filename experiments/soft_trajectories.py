@@ -5,8 +5,9 @@ is invariant under the turns and mirrors of the ground plane, and not under O(3)
 by the same length keeps what symmetry there is; dividing each by its own brings height to the size of the others and
 breaks it. With ``folder`` set, recorded trajectories of Waymo Open Motion 1.1 take the place of simulated ones.
 
-Arrays: those of ``experiments.contest.compete`` over (method, normalisation, trial); ``test_error`` is the average
-displacement error in metres.
+Arrays: those of ``experiments.contest.compete`` over (method, normalisation, trial): ``test_error``, the average
+displacement error in metres, ``equivariance_error``,
+``strengths``, ``violations``, ``learning_rate``, ``strength`` and ``n_parameters``.
 
 Reference:
     Kim, Lee, Yang, Lee, ICML 2023 (arXiv 2306.00356), for task, normalisations and metric (read in their code). Their

@@ -5,7 +5,9 @@ and only the turns and mirrors of one plane are left). A network of free weights
 planes; what it has learnt is read in two ways: from the strengths and violations of the penalties while it trains, and
 from its equivariance errors at the end, which ought to be those of the label.
 
-Arrays: those of ``experiments.contest.compete`` over (method, breaking, trial), and ``data_error`` (breaking, group).
+Arrays: those of ``experiments.contest.compete`` over (method, breaking, trial): ``test_error``,
+``equivariance_error``, ``strengths``, ``violations``, ``learning_rate``, ``strength`` and ``n_parameters``;
+and ``data_error`` (breaking, group).
 
 Reference:
     Kim, Lee, Yang, Lee, ICML 2023 (arXiv 2306.00356), who read the level of each symmetry from strengths, penalties and
