@@ -86,12 +86,12 @@ def among(config: Any, field: str, known: tuple) -> None:
 
 
 SMOKE = {
-    "trials": 2,
-    "n_train": 300,
+    "trials": 4,
+    "n_train": 500,
     "n_test": 300,
     "channels": 27,
     "depth": 1,
-    "steps": 300,
+    "steps": 500,
     "checks": 10,
     "adjust_at": 2,
     "batch_size": 100,
