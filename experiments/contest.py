@@ -24,7 +24,7 @@ from equiv.soft.errors import relative_difference
 from experiments.data import Samples
 from experiments.models import n_parameters
 from experiments.models.soft import METHODS, Method, Task, method, model
-from experiments.record import Point, positive, whole
+from experiments.record import Point, among, positive, whole
 from experiments.train import fit_watched
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "SMOKE",
     "Budget",
     "Data",
-    "among",
     "compete",
     "contest",
     "elements",
@@ -72,17 +71,6 @@ class Budget:
         """What a program depends on: the same for all methods and data."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(Budget)}
         return Budget(**fields | {"methods": METHODS})
-
-
-def among(config: Any, field: str, known: tuple) -> None:
-    """Refuse a config whose field is not made of known values, each once.
-
-    Raises:
-        ValueError: naming the field, its value and what is known.
-    """
-    given = getattr(config, field)
-    if not given or len(set(given)) < len(given) or not set(given) <= set(known):
-        raise ValueError(f"{field} has to be made of {', '.join(map(str, known))}, none of them twice, got {given}")
 
 
 SMOKE = {

@@ -38,7 +38,7 @@ from experiments.data import digits
 from experiments.models import Model, n_parameters
 from experiments.models.equivariant import equivariant_mlp
 from experiments.models.mlp import mlp, width_for
-from experiments.record import Experiment, Point, positive, whole
+from experiments.record import Experiment, Point, among, positive, whole
 from experiments.train import fit
 
 __all__ = ["EXPERIMENT", "MODELS", "Config", "Learner", "learner", "run"]
@@ -67,8 +67,7 @@ class Config:
     def __post_init__(self) -> None:
         whole(self, "sizes", "trials", "copies", "depth", "steps", "batch_size")
         positive(self, "learning_rates")
-        if not self.models or len(set(self.models)) < len(self.models) or not set(self.models) <= set(MODELS):
-            raise ValueError(f"models has to be made of {', '.join(MODELS)}, none of them twice, got {self.models}")
+        among(self, "models", MODELS)
         if self.poses not in POSES:
             raise ValueError(f"poses has to be one of {', '.join(POSES)}, got {self.poses}")
         if max(self.sizes) > digits.N_TRAIN:

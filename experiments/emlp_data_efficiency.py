@@ -51,7 +51,7 @@ from experiments.data import Samples, Scaling, inertia, lorentz, o5, scaling
 from experiments.models import Model, n_parameters
 from experiments.models.mlp import mlp
 from experiments.models.scalars import scalars
-from experiments.record import Experiment, Point, positive, whole
+from experiments.record import Experiment, Point, among, positive, whole
 from experiments.train import fit_watched
 
 __all__ = ["EXPERIMENT", "MODELS", "TASKS", "Config", "Learner", "Task", "learner", "learners", "run"]
@@ -125,10 +125,8 @@ class Config:
         whole(self, *fields, "batch_size", "checks")
         whole(self, "sizes", least=2)
         positive(self, "learning_rate")
-        for field, known in (("tasks", tuple(TASKS)), ("models", MODELS)):
-            chosen = getattr(self, field)
-            if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(known):
-                raise ValueError(f"{field} has to be made of {', '.join(known)}, none of them twice, got {chosen}")
+        among(self, "tasks", tuple(TASKS))
+        among(self, "models", MODELS)
         if not learners(self):
             raise ValueError(f"no task of {self.tasks} has a model of {self.models}; emlp_special is for lorentz")
         if max(self.sizes) > self.n_max:

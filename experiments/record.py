@@ -19,7 +19,7 @@ from typing import Any, Literal
 import jax
 import xarray as xr
 
-__all__ = ["Experiment", "Mistake", "Point", "canonical", "positive", "whole"]
+__all__ = ["Experiment", "Mistake", "Point", "among", "canonical", "positive", "whole"]
 
 Point = dict[str, int | float | str]
 """One value for each axis of the sweep."""
@@ -108,6 +108,17 @@ def positive(config: Any, *fields: str) -> None:
         if not all(0 < v < float("inf") for v in values):
             raise ValueError(f"{field} has to be finite and above zero, got {value}")
         _a_set(field, values)
+
+
+def among(config: Any, field: str, known: tuple) -> None:
+    """Refuse a config whose field is not made of known values, each once.
+
+    Raises:
+        ValueError: naming the field, its value and what is known.
+    """
+    given = getattr(config, field)
+    if not given or len(set(given)) < len(given) or not set(given) <= set(known):
+        raise ValueError(f"{field} has to be made of {', '.join(map(str, known))}, none of them twice, got {given}")
 
 
 def _a_set(field: str, values: tuple) -> None:

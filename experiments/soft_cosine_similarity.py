@@ -23,10 +23,10 @@ import jax.numpy as jnp
 import xarray as xr
 
 from equiv.groups import inclusion, polyhedral, scaling, so, union
-from experiments.contest import DESK, SMOKE, Budget, Data, among, contest, shifted, sized_by
+from experiments.contest import DESK, SMOKE, Budget, Data, contest, shifted, sized_by
 from experiments.data import cosine_similarity
 from experiments.models.soft import Task
-from experiments.record import Experiment, Point
+from experiments.record import Experiment, Point, among
 
 __all__ = ["EXPERIMENT", "Config", "run", "task"]
 

@@ -22,10 +22,10 @@ import jax.numpy as jnp
 import xarray as xr
 
 from equiv.groups import embed, inclusion, o, union
-from experiments.contest import DESK, SMOKE, Budget, Data, among, contest, shifted, sized_by
+from experiments.contest import DESK, SMOKE, Budget, Data, contest, shifted, sized_by
 from experiments.data import inertia
 from experiments.models.soft import Task
-from experiments.record import Experiment, Point
+from experiments.record import Experiment, Point, among
 
 __all__ = ["EXPERIMENT", "PLANES", "Config", "draw", "run", "task"]
 

@@ -23,10 +23,10 @@ import jax
 import jax.numpy as jnp
 import xarray as xr
 
-from experiments.contest import DESK, SMOKE, Budget, Data, among, contest
+from experiments.contest import DESK, SMOKE, Budget, Data, contest
 from experiments.data import Samples, trajectories, waymo
 from experiments.models.soft import Task
-from experiments.record import Experiment, Mistake, Point
+from experiments.record import Experiment, Mistake, Point, among
 from experiments.soft_inertia import task
 
 __all__ = ["EXPERIMENT", "Config", "run"]

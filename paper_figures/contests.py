@@ -15,7 +15,7 @@ from matplotlib.ticker import NullLocator
 
 from paper_figures import style
 
-__all__ = ["METHODS", "handles", "plain_if_narrow", "present", "rows"]
+__all__ = ["METHODS", "error_rows", "handles", "plain_if_narrow", "present", "rows"]
 
 METHODS = {
     "mlp": ("perceptron", style.COLOURS["plain"], "s"),
@@ -84,3 +84,24 @@ def rows(ax: Axes, data: xr.DataArray, axis: str, names: dict[Any, str]) -> None
     ax.yaxis.set_minor_locator(NullLocator())
     ax.tick_params(axis="y", length=0)
     ax.grid(visible=False, axis="y")
+
+
+def error_rows(
+    ax: Axes, data: xr.DataArray, axis: str, names: dict[Any, str], truth: xr.DataArray | None = None
+) -> None:
+    """Relative equivariance errors of the networks, on an axis that also has 0, and dashed the label's own.
+
+    Args:
+        ax: where to draw.
+        data: over (method, axis, trial).
+        axis: dimension whose values become the rows.
+        names: what the values are called.
+        truth: over (axis,), errors of the label.
+    """
+    rows(ax, data, axis, names)
+    if truth is not None:
+        for i, error in enumerate(truth.sel({axis: data[axis]}).values):
+            ax.plot([error, error], [i - 0.45, i + 0.45], color=style.INK, linestyle=(0, (4, 2)), linewidth=0.9)
+    ax.set_xscale("symlog", linthresh=1e-3)
+    ax.set_xlim(-1e-4, 1)
+    ax.set_xticks([0, 1e-3, 1e-2, 1e-1, 1], ["0", "$10^{-3}$", "$10^{-2}$", "$10^{-1}$", "1"])

@@ -27,12 +27,8 @@ def draw(inputs: Inputs) -> Picture:
     axes[0].set_xlabel("median square error")
     axes[0].set_ylabel("label")
     for ax, group, name in zip(axes[1:], (0, 1), ("rotations", "changes of scale")):
-        contests.rows(ax, data["equivariance_error"].isel(group=group), "kind", KINDS)
-        for i, truth in enumerate(data["data_error"].isel(group=group).sel(kind=data["kind"]).values):
-            ax.plot([truth, truth], [i - 0.45, i + 0.45], color=style.INK, linestyle=(0, (4, 2)), linewidth=0.9)
-        ax.set_xscale("symlog", linthresh=1e-3)
-        ax.set_xlim(-1e-4, 1)
-        ax.set_xticks([0, 1e-3, 1e-2, 1e-1, 1], ["0", "$10^{-3}$", "$10^{-2}$", "$10^{-1}$", "1"])
+        found, truth = (data[variable].isel(group=group) for variable in ("equivariance_error", "data_error"))
+        contests.error_rows(ax, found, "kind", KINDS, truth)
         ax.set_xlabel(f"relative error, {name}")
     extra = contests.handles(contests.present(data), line=False)
     style.key(figure, trials=data.sizes["trial"], theory="error of the label", extra=extra, columns=4)

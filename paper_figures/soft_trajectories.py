@@ -26,11 +26,8 @@ def draw(inputs: Inputs) -> Picture:
     axes[0].set_xscale("linear")
     axes[0].set_xlabel("average displacement error (m)")
     axes[0].set_ylabel("normalisation")
-    contests.rows(axes[1], data["equivariance_error"].isel(group=0), "normalisation", NORMALISATIONS)
+    contests.error_rows(axes[1], data["equivariance_error"].isel(group=0), "normalisation", NORMALISATIONS)
     axes[1].set_xlabel("relative error under O(2) of the ground plane")
-    axes[1].set_xscale("symlog", linthresh=1e-3)
-    axes[1].set_xlim(-1e-4, 1)
-    axes[1].set_xticks([0, 1e-3, 1e-2, 1e-1, 1], ["0", "$10^{-3}$", "$10^{-2}$", "$10^{-1}$", "1"])
     extra = contests.handles(contests.present(data), line=False)
     style.key(figure, trials=data.sizes["trial"], extra=extra, columns=4)
     return figure

@@ -476,7 +476,6 @@ CLAIMS = (
         measure=lambda key: _constants(_TWO),
         violate=lambda key: _constants(_SAME),
         dropped="the subgroups generate O(3) (two of one axis generate that O(2) only)",
-        budget=500.0,
     ),
     Claim(
         name="subgroup_penalties_enforce_the_group",
@@ -520,6 +519,5 @@ CLAIMS = (
         measure=lambda key: _pathways(key, np.full(24, _SIGMA_B)),
         violate=lambda key: _pathways(key, _SIGMA_B * np.linspace(0.5, 2.0, 24)),
         dropped="the free path has one prior variance for all its entries",
-        budget=2000.0,
     ),
 )

@@ -21,10 +21,9 @@ from jaxtyping import Array, Float
 from equiv.groups.base import intern
 from equiv.layers.base import Layer, Params, entry
 from equiv.reps import Rep, intertwiners
+from equiv.reps.intertwiners import Word
 
 __all__ = ["bilinear"]
-
-Word = tuple[Rep, ...]
 
 
 def _contractions(s: Word, t: Word, u: Word) -> Iterator[tuple[str, int]]:
