@@ -3,7 +3,7 @@
 A family states its name, a basis of its Lie algebra, its discrete generators and how it is drawn from; if it keeps a
 bilinear form, ``g^T B g = B``, it states ``B``. The rest follows. The inverse is ``B^-1 g^T B``, exact up to the
 rounding of ``g`` itself, and the exponential takes one Newton step back onto the group. Groups that keep no form invert
-by elimination. Lie algebra and generators are numpy constants, so reading them compiles nothing.
+by cofactors or elimination. Lie algebra and generators are numpy constants, so reading them compiles nothing.
 
 Two laws serve where no Haar measure of mass 1 exists. ``walk`` is a product of random generators. ``polar`` draws
 ``k exp(s)`` with k in the maximal compact subgroup, by Haar measure, and s symmetric in the Lie algebra: every element
@@ -31,6 +31,7 @@ __all__ = [
     "combine",
     "determinant",
     "gram_schmidt",
+    "invert",
     "is_orthogonal",
     "listing",
     "matrix_group",
@@ -129,6 +130,24 @@ def determinant(a: Inexact[Array, "... n n"]) -> Inexact[Array, "..."]:
 
     start = a, jnp.ones(a.shape[:-2], a.dtype)
     return jax.lax.scan(column, start, jnp.arange(a.shape[-1]))[0][1]
+
+
+def invert(a: Float[Array, "... n n"]) -> Float[Array, "... n n"]:
+    """The inverse: by cofactors up to size 3, which is elementwise and needs no LAPACK, by elimination above."""
+    n = a.shape[-1]
+    if n > 3:
+        return jnp.linalg.inv(a)
+    if n == 1:
+        return 1 / a
+    if n == 2:
+        rows = [[a[..., 1, 1], -a[..., 0, 1]], [-a[..., 1, 0], a[..., 0, 0]]]
+        determinant = a[..., 0, 0] * a[..., 1, 1] - a[..., 0, 1] * a[..., 1, 0]
+    else:
+        columns = [a[..., :, i] for i in range(3)]
+        crossed = [jnp.cross(columns[(i + 1) % 3], columns[(i + 2) % 3]) for i in range(3)]
+        rows = [[row[..., j] for j in range(3)] for row in crossed]
+        determinant = jnp.sum(columns[0] * crossed[0], axis=-1)
+    return jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2) / determinant[..., None, None]
 
 
 def _stretched(s: Float[Array, "... n n"]) -> Float[Array, "... n n"]:
@@ -322,7 +341,7 @@ def matrix_group(
             shape=(n, n),
             identity=lambda dtype=float: jnp.eye(n, dtype=dtype),
             compose=jnp.matmul,
-            inverse=inverse or (jnp.linalg.inv if form is None else _adjoint(form)),
+            inverse=inverse or (invert if form is None else _adjoint(form)),
             exp=exp or combine(lie, form),
             log=log or _coordinates(lie, compact),
             sample=sample,

@@ -21,7 +21,7 @@ import numpy as np
 from equiv.groups.base import intern
 from equiv.reps import Rep
 
-__all__ = ["Layer", "Params", "Weight", "parallel", "residual", "serial"]
+__all__ = ["Layer", "Params", "SignalLayer", "Weight", "parallel", "residual", "serial"]
 
 Params = Any
 """A nested structure of arrays."""
@@ -76,6 +76,30 @@ class Layer:
             return unchecked(params, x)
 
         object.__setattr__(self, "apply", apply)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True, eq=False)
+class SignalLayer:
+    """A map with parameters between signals: images, or functions on a group that is sampled at some elements.
+
+    A group that stretches the plane has no representation on the pixels of an image, so there is no ``Rep`` to name.
+    What goes in carries what the group moves (the grid of pixels, the elements), and ``apply`` says what it takes.
+
+    Attributes:
+        spec: nested tuple of what defines the layer.
+        name: how it is printed.
+        init: ``init(key, dtype=float) -> params``.
+        apply: ``apply(params, signal, ...) -> signal``.
+    """
+
+    spec: tuple
+    name: str
+    init: Callable[..., Params] = dataclasses.field(repr=False)
+    apply: Callable[..., Any] = dataclasses.field(repr=False)
 
     def __str__(self) -> str:
         return self.name
