@@ -28,7 +28,8 @@ USAGE = """\
 python -m experiments COMMAND
 
   list                  the experiments: name, question, seconds of each preset on two cores
-  run NAME... | --all   compute what is missing and store OUT/NAME.nc; `run NAME --help` lists its settings
+  run NAME... | --all   compute what is missing and store OUT/NAME.nc; `run NAME --help` lists its settings;
+                        --all skips an experiment whose data have to be fetched and are not there
   status                what a folder holds
   verify NAME...        compute one stored cell again and compare the bits
 
@@ -212,6 +213,11 @@ def run_experiments(request: Request, console: Console) -> int:
     try:
         for experiment, config in zip(request.experiments, configs):
             done = f"nothing of {experiment.name}"
+            if not (request.out / f"{experiment.name}.nc").exists() and (lacking := experiment.lacks(config)):
+                if not request.options.all:
+                    raise Mistake(lacking)
+                console.print(f"{experiment.name} skipped: {lacking}", soft_wrap=True, markup=False)
+                continue
             with watching(console, experiment) as show:
 
                 def watch(finished: int, total: int, what: str, name: str = experiment.name, show=show) -> None:
@@ -258,6 +264,10 @@ def verify_results(request: Request, console: Console) -> int:
         raise Mistake(f"verify needs the name of an experiment, or --all; names are: {', '.join(EXPERIMENTS)}")
     failed = False
     for experiment in request.experiments:
+        absent = not (request.out / f"{experiment.name}.nc").exists()
+        if request.options.all and absent and experiment.needs:
+            console.print(f"{experiment.name} skipped: its data have to be fetched first", soft_wrap=True)
+            continue
         found = sweep.verify(experiment, request.out)
         failed |= not found.holds
         where = f"other {' and '.join(found.changed)}" if found.changed else "same device and versions"

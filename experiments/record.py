@@ -49,6 +49,8 @@ class Experiment:
         tolerance: difference that another device or another version of jax may cause, relative to the largest finite
             entry of the array; on the same device and versions the tolerance is zero.
         paired: axes along which cells share their random key.
+        needs: ``needs(config)``, for an experiment on data that somebody has to fetch: one sentence which says what is
+            missing and where it is published, or None if all is there. The field is None if nothing has to be fetched.
     """
 
     name: str
@@ -63,11 +65,16 @@ class Experiment:
     precision: Literal["float32", "float64"]
     tolerance: float
     paired: tuple[str, ...] = ()
+    needs: Callable[[Any], str | None] | None = None
 
     def points(self, config: Any) -> list[Point]:
         """The cells of the sweep, the last axis running fastest."""
         axes = self.axes(config)
         return [dict(zip(axes, values)) for values in itertools.product(*axes.values())]
+
+    def lacks(self, config: Any) -> str | None:
+        """What has to be fetched before this can run, in one sentence; None if it can."""
+        return self.needs(config) if self.needs else None
 
 
 def canonical(value: Any) -> str:

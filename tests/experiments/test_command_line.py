@@ -1,5 +1,6 @@
 """``python -m experiments``: exit statuses, one sentence for a mistake, tables that say what there is."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,40 @@ def test_run_status_verify(call, catalogue, tmp_path):
     assert "a: same bits" in out
     assert "verified" in out
     status, out, err = call("run", "toy", "--seed", "3", "--sizes", "2", "1", "--out", tmp_path)
+    assert (status, err) == (0, "")
+    assert "already there" in out
+
+
+@pytest.fixture
+def needy(catalogue, monkeypatch):
+    """The toy, and before it one like it whose data are not there."""
+    needy = dataclasses.replace(catalogue, name="needy", needs=lambda config: f"there is no file [{config.trials}]")
+    monkeypatch.setattr(command_line, "EXPERIMENTS", {"needy": needy, "toy": catalogue})
+    return needy
+
+
+def test_data_that_are_not_there(call, needy, tmp_path):
+    """One line if all experiments are asked for, a mistake if this one is."""
+    status, out, err = call("run", "--all", "--out", tmp_path)
+    assert (status, err) == (0, "")
+    assert out.startswith("needy skipped: there is no file [4]\ntoy 0/6")
+    assert not (tmp_path / "needy.nc").exists()
+    status, out, err = call("verify", "--all", "--out", tmp_path)
+    assert (status, err) == (0, "")
+    assert out.startswith("needy skipped: its data have to be fetched first\ntoy, cell")
+    status, out, err = call("run", "needy", "--trials", "3", "--out", tmp_path)
+    assert (status, out, err) == (2, "", "there is no file [3]\n")
+    status, _, err = call("verify", "needy", "--out", tmp_path)
+    assert status == 2
+    assert "make it with" in err
+
+
+def test_data_are_not_needed_for_a_result_that_is_there(call, needy, tmp_path, monkeypatch):
+    there = dataclasses.replace(needy, needs=lambda config: None)
+    monkeypatch.setitem(command_line.EXPERIMENTS, "needy", there)
+    assert call("run", "needy", "--out", tmp_path)[0] == 0
+    monkeypatch.setitem(command_line.EXPERIMENTS, "needy", needy)
+    status, out, err = call("run", "needy", "--out", tmp_path)
     assert (status, err) == (0, "")
     assert "already there" in out
 
