@@ -379,20 +379,11 @@ def _refuse_infinite(x: Array, name: str) -> None:
 # --- polar and Cartan ----------------------------------------------------------------------------------------------
 
 
-def _decomposed(a: Array) -> tuple[Array, tuple[Array, Array, Array]]:
-    """Whether the matrices are in GL+(n), and their singular value decomposition, that of the identity where not."""
-    n = a.shape[-1]
-    fine = _positive_determinant(a)
-    eye = jnp.eye(n, dtype=a.dtype).reshape((1,) * (a.ndim - 2) + (n, n))
-    return fine, numerics.svd(jnp.where(fine[..., None, None], a, eye))
-
-
 @_kept
 def _polar(a: Array) -> tuple[Array, Array]:
     if a.shape[-1] == 2:
         return _planar_polar(a)
-    fine, (u, s, v) = _decomposed(a)
-    return _flagged(fine, numerics.polar_factors(a, u, s, v))
+    return _flagged(_positive_determinant(a), numerics.polar_factors(a, *numerics.svd(a)))
 
 
 def polar(a: Float[Array, "... n m"]) -> tuple[Float[Array, "... n n"], Float[Array, "... n n"]]:
@@ -433,10 +424,10 @@ def _cartan(a: Array) -> tuple[Array, Array]:
         parts = _complex_pair(a)
         fine = (parts[-1] > 0) & jnp.isfinite(parts[-1])
         return _planar_log(*parts), _flagged(fine, jnp.arctan2(parts[2], parts[1])[..., None])
-    fine, (u, s, v) = _decomposed(a)
+    u, s, v = numerics.svd(a)
     p, r = numerics.polar_factors(a, u, s, v)
     angles = so(3).log(r) if a.shape[-1] == 3 else _angles(numerics.rotation_log(r))
-    return _flagged(fine, (numerics.spectral_log(p, u, s), angles))
+    return _flagged(_positive_determinant(a), (numerics.spectral_log(p, u, s), angles))
 
 
 def cartan_log(a: Float[Array, "... n m"]) -> tuple[Float[Array, "... n n"], Float[Array, "... n n"]]:
