@@ -3,6 +3,7 @@
 from equiv.groups.base import Element, Group, Homomorphism, product, projection
 from equiv.groups.classical import gl_plus, lorentz, scaling, sl, sp, su, u
 from equiv.groups.combined import embed, unembed, union
+from equiv.groups.euclidean import affine, e, linear_part, modular, se
 from equiv.groups.finite import cyclic, dihedral, shifts, symmetric
 from equiv.groups.linear import from_generators, o, polyhedral, so
 from equiv.groups.subgroups import inclusion
@@ -11,18 +12,23 @@ __all__ = [
     "Element",
     "Group",
     "Homomorphism",
+    "affine",
     "cyclic",
     "dihedral",
+    "e",
     "embed",
     "from_generators",
     "gl_plus",
     "inclusion",
+    "linear_part",
     "lorentz",
+    "modular",
     "o",
     "polyhedral",
     "product",
     "projection",
     "scaling",
+    "se",
     "shifts",
     "sl",
     "so",

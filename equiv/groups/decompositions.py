@@ -83,9 +83,9 @@ def _refuse(fine: Array, a: Array, name: str, wanted: str, told: Callable[[np.nd
         return
     first = np.unravel_index(int(np.argmin(fine)), fine.shape)
     matrix = np.asarray(a, np.float64)[first]
-    which = "the matrix" if not first else f"matrix {', '.join(map(str, first))}"
+    which = "the matrix" if not first else f"the one at index {', '.join(map(str, first))}"
     seen = told(matrix) if np.isfinite(matrix).all() else "an entry that is not finite"
-    raise ValueError(f"{name} needs {wanted}, but {which} of shape {a.shape} has {seen}")
+    raise ValueError(f"{name} needs {wanted}, but {which} has {seen}")
 
 
 def _determinant_told(matrix: np.ndarray) -> str:
@@ -259,8 +259,8 @@ def _planar_log(unit: Array, x: Array, y: Array, u: Array, v: Array, det: Array)
 
 
 def _planar_symmetric(s: Array) -> tuple[Array, ...]:
-    unit, x, _, u, v, _ = _complex_pair(s)
-    return unit, x, jnp.zeros_like(x), u, v, numerics.difference_of_products(x + u, x - u, v, v)
+    first, last, odd = s[..., 0, 0], s[..., 1, 1], (s[..., 0, 1] + s[..., 1, 0]) / 2
+    return _complex_pair(_matrix([[first, odd], [odd, last]]))
 
 
 # --- functions of symmetric matrices -------------------------------------------------------------------------------
@@ -269,11 +269,12 @@ def _planar_symmetric(s: Array) -> tuple[Array, ...]:
 @_kept
 def _spd_sqrt(s: Array) -> Array:
     if s.shape[-1] == 2:
-        unit, x, _, u, v, det = _planar_symmetric(s)
+        unit, x, _, _, v, det = _planar_symmetric(s)
         fine = (det > 0) & (x > 0) & jnp.isfinite(det)
         root = jnp.sqrt(jnp.where(fine, det, 1))
-        below = jnp.sqrt(jnp.where(fine, 2 * (x + root), 1) / unit)
-        return _flagged(fine, _matrix([[x + u + root, v], [v, x - u + root]]) / below[..., None, None])
+        scale = jnp.sqrt(unit / jnp.where(fine, 2 * (x + root), 1))
+        first, last = s[..., 0, 0] / unit + root, s[..., 1, 1] / unit + root
+        return _flagged(fine, scale[..., None, None] * _matrix([[first, v], [v, last]]))
     values, vectors = numerics.eigh(s)
     fine = jnp.min(values, axis=-1) > 0
     symmetric = (s + jnp.swapaxes(s, -1, -2)) / 2
@@ -379,11 +380,23 @@ def _refuse_infinite(x: Array, name: str) -> None:
 # --- polar and Cartan ----------------------------------------------------------------------------------------------
 
 
+def _screened(a: Array) -> tuple[Array, Array]:
+    """Whether the matrices are in GL+(n), and the matrices: NaN where not for n = 3, the identity beyond.
+
+    Through Jacobi's loop NaN comes out by itself, and a check of many results costs more than one of what goes in.
+    """
+    fine = _positive_determinant(a)
+    if a.shape[-1] == 3:
+        return jnp.ones_like(fine), jnp.where(fine[..., None, None], a, jnp.nan)
+    return fine, jnp.where(fine[..., None, None], a, jnp.broadcast_to(jnp.eye(a.shape[-1], dtype=a.dtype), a.shape))
+
+
 @_kept
 def _polar(a: Array) -> tuple[Array, Array]:
     if a.shape[-1] == 2:
         return _planar_polar(a)
-    return _flagged(_positive_determinant(a), numerics.polar_factors(a, *numerics.svd(a)))
+    fine, a = _screened(a)
+    return _flagged(fine, numerics.polar_factors(a, *numerics.svd(a)))
 
 
 def polar(a: Float[Array, "... n m"]) -> tuple[Float[Array, "... n n"], Float[Array, "... n n"]]:
@@ -424,10 +437,11 @@ def _cartan(a: Array) -> tuple[Array, Array]:
         parts = _complex_pair(a)
         fine = (parts[-1] > 0) & jnp.isfinite(parts[-1])
         return _planar_log(*parts), _flagged(fine, jnp.arctan2(parts[2], parts[1])[..., None])
+    fine, a = _screened(a)
     u, s, v = numerics.svd(a)
     p, r = numerics.polar_factors(a, u, s, v)
     angles = so(3).log(r) if a.shape[-1] == 3 else _angles(numerics.rotation_log(r))
-    return _flagged(_positive_determinant(a), (numerics.spectral_log(p, u, s), angles))
+    return _flagged(fine, (numerics.spectral_log(p, u, s), angles))
 
 
 def cartan_log(a: Float[Array, "... n m"]) -> tuple[Float[Array, "... n n"], Float[Array, "... n n"]]:
@@ -587,12 +601,13 @@ def _iwasawa(a: Array) -> tuple[Array, Array, Array]:
     n = a.shape[-1]
     fine = _positive_determinant(a)
     eye = jnp.eye(n, dtype=a.dtype).reshape((1,) * (a.ndim - 2) + (n, n))
-    a = jnp.where(fine[..., None, None], a, eye)
+    unit = numerics.power_of_two(jnp.max(jnp.abs(a), axis=(-2, -1)))[..., None]
+    a = jnp.where(fine[..., None, None], a / unit[..., None], eye)
     k = gram_schmidt(a)
     upper = _mul(jnp.swapaxes(k, -1, -2), a)
     d = jnp.diagonal(upper, axis1=-2, axis2=-1)
     above = jnp.asarray(np.triu(np.ones((n, n), bool), 1)).reshape(eye.shape)
-    return _flagged(fine, (k, d, jnp.where(above, upper / d[..., :, None], eye)))
+    return _flagged(fine, (k, d * unit, jnp.where(above, upper / d[..., :, None], eye)))
 
 
 def iwasawa(

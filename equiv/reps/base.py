@@ -347,7 +347,7 @@ def standard(group: Group) -> Rep:
         group: a matrix group, ``cyclic``, ``dihedral`` or ``symmetric``.
 
     Raises:
-        ValueError: the group has no such representation (shifts, products).
+        ValueError: the group has no such representation (shifts, products, affine groups).
 
     Example:
         >>> from equiv.groups import so, symmetric
@@ -363,6 +363,11 @@ def standard(group: Group) -> Rep:
     if _of_matrices(group):
         n = group.shape[0]
         return intern(Rep(("standard", group), group, f"standard({group})", n, group.compact, lambda g, v: g @ v))
+    if family == "affine":
+        raise ValueError(
+            f"{group} has no standard representation, its translations are not linear; "
+            f"restrict that of {group.spec[2]} along groups.linear_part({group})"
+        )
     raise ValueError(
         f"{group} has no standard representation; use regular({group}), or restrict one of a factor along a projection"
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from equiv import groups
 from equiv.groups import (
     Group,
     Homomorphism,
@@ -146,6 +147,10 @@ GROUPS: dict[str, Callable[[], Group]] = {
     "rotations and scalings": lambda: union(so(3), scaling(3)),
     "O(2) on three planes": _planes,
     "mirrors": lambda: union(embed(o(1), 2, (0,)), embed(o(1), 2, (1,))),
+    "SE(2)": lambda: groups.se(2),
+    "SE(3)": lambda: groups.se(3),
+    "E(2)": lambda: groups.e(2),
+    "affine GL+(2)": lambda: groups.affine(2, gl_plus(2)),
 }
 """Name -> builder of a group."""
 
@@ -168,6 +173,7 @@ HOMOMORPHISMS: dict[str, Callable[[], Homomorphism]] = {
     "SO(3) of space in SO+(1,3)": lambda: inclusion(embed(so(3), 4, slice(1, 4)), lorentz(1, 3)),
     "U(2) in Sp(4)": lambda: inclusion(u(2), sp(4)),
     "SO+(1,3) in SL(4)": lambda: inclusion(lorentz(1, 3), sl(4)),
+    "SE(3) onto SO(3)": lambda: groups.linear_part(groups.se(3)),
 }
 """Name -> builder of a homomorphism."""
 
@@ -207,6 +213,7 @@ REPS: dict[str, Callable[[], Rep]] = {
     "tensors of Sp(4)": lambda: tensor(sp(4), 2, 1),
     "spread of O(3)": lambda: spread(o(3), 20),
     "spread of GL+(2)": lambda: spread(gl_plus(2), 20),
+    "vectors of SE(3)": lambda: restrict(_vectors(), groups.linear_part(groups.se(3))),
     "vectors and scalars of O(2) in space": lambda: restrict(tensor(o(3), 2), inclusion(_plane(), o(3))),
 }
 """Name -> builder of a representation."""
