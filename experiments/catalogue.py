@@ -1,10 +1,12 @@
 """All experiments, by name."""
 
 from experiments import (
+    affnist,
     breaking_sweep,
     digits_sample_complexity,
     emlp_data_efficiency,
     generalisation_gap,
+    homnist,
     soft_cosine_similarity,
     soft_inertia,
     soft_trajectories,
@@ -25,6 +27,8 @@ EXPERIMENTS: dict[str, Experiment] = {
         soft_inertia.EXPERIMENT,
         soft_cosine_similarity.EXPERIMENT,
         soft_trajectories.EXPERIMENT,
+        affnist.EXPERIMENT,
+        homnist.EXPERIMENT,
     )
 }
 """Name -> experiment."""

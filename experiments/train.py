@@ -3,7 +3,8 @@
 ``n`` may be traced: minibatches are drawn from the first n of a fixed order of the examples, so that training sets of
 growing size are nested and one compiled program serves all of them. ``vmap`` over keys gives independent trials, over
 ``learning_rate`` a grid. ``fit`` returns the last parameters; ``fit_watched`` also looks at them as they are trained,
-records what it sees, and returns the best.
+records what it sees, and returns the best. ``fit_epochs`` goes through all examples again and again, as benchmarks
+with a protocol of their own want it.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import jax.flatten_util
 import jax.numpy as jnp
 import optax
 
-__all__ = ["Watched", "fit", "fit_watched"]
+__all__ = ["Watched", "fit", "fit_epochs", "fit_watched"]
 
 
 def fit(
@@ -174,3 +175,79 @@ def fit_watched(
     start = ((params, optimizer.init(params)), jnp.int32(0), params, jnp.asarray(jnp.inf, metric.dtype), jnp.int32(-1))
     (_, _, kept, _, best), (steps, seen) = jax.lax.scan(check, start, jnp.arange(n_checks, dtype=jnp.int32))
     return Watched(unravel(kept), best, steps, seen)
+
+
+def fit_epochs(
+    loss: Callable[[Any, jax.Array, jax.Array], jax.Array],
+    params: Any,
+    key: jax.Array,
+    n: int,
+    *,
+    n_epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    least_rate: float = 0.0,
+    weight_decay: float = 0.0,
+) -> tuple[Any, jax.Array]:
+    """Minimize a loss by Adam in epochs: every example once, in a new order, what does not fill a minibatch left out.
+
+    In epoch e the rate is ``least + (rate - least) (1 + cos(pi e / n_epochs)) / 2``. Weight decay is that of Adam, not
+    of AdamW: ``weight_decay * params`` is added to the gradient.
+
+    Args:
+        loss: ``loss(params, key, indices: (batch_size,)) -> scalar``; the key is for augmentation and the like.
+        params: where training starts.
+        key: random key.
+        n: number of training examples.
+        n_epochs: passes over them.
+        batch_size: examples of one minibatch.
+        learning_rate: in the first epoch.
+        least_rate: what it falls towards.
+        weight_decay: of every parameter.
+
+    Returns:
+        The trained parameters, and the mean loss of each epoch (n_epochs,).
+
+    Raises:
+        ValueError: fewer examples than one minibatch.
+
+    Example:
+        >>> y = jnp.array([1.0, 3.0])
+        >>> loss = lambda w, key, i: jnp.mean((w - y[i]) ** 2)
+        >>> how = dict(n_epochs=200, batch_size=2, learning_rate=0.1)
+        >>> w, losses = fit_epochs(loss, jnp.zeros(()), jax.random.key(0), 2, **how)
+        >>> bool(abs(w - 2) < 0.01), losses.shape
+        (True, (200,))
+    """
+    if n < batch_size:
+        raise ValueError(f"a minibatch has {batch_size} examples and there are {n}; take a smaller batch_size")
+    optimizer = optax.scale_by_adam()
+    params, unravel = jax.flatten_util.ravel_pytree(params)
+    numbers = jax.random.key_data(key)  # as plain numbers, for the reason given in fit
+    n_batches = n // batch_size
+    epochs = jnp.arange(n_epochs, dtype=params.dtype)
+    rates = least_rate + (learning_rate - least_rate) * (1 + jnp.cos(jnp.pi / n_epochs * epochs)) / 2
+
+    def epoch(state: tuple[Any, Any], number_and_rate: tuple[jax.Array, jax.Array]) -> tuple[Any, jax.Array]:
+        number, rate = number_and_rate
+        own = jax.random.fold_in(jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(key)), number)
+        order_key, steps_key = jax.random.split(own)
+        order = jax.random.permutation(order_key, jnp.arange(n, dtype=jnp.int32))
+        batches = order[: n_batches * batch_size].reshape(n_batches, batch_size)
+        keys = jax.random.key_data(jax.random.split(steps_key, n_batches))
+
+        def step(state: tuple[Any, Any], batch: tuple[jax.Array, jax.Array]) -> tuple[Any, jax.Array]:
+            (params, moments), (inner, indices) = state, batch
+            inner = jax.random.wrap_key_data(inner, impl=jax.random.key_impl(key))
+            value, gradient = jax.value_and_grad(lambda flat: loss(unravel(flat), inner, indices))(params)
+            gradient = gradient + weight_decay * params
+            with jax.numpy_dtype_promotion("standard"):  # optax multiplies floats by its integer step count
+                updates, moments = optimizer.update(gradient, moments, params)
+            return (params - rate * updates, moments), value
+
+        state, values = jax.lax.scan(step, state, (keys, batches))
+        return state, jnp.mean(values)
+
+    start = params, optimizer.init(params)
+    (params, _), losses = jax.lax.scan(epoch, start, (jnp.arange(n_epochs, dtype=jnp.uint32), rates))
+    return unravel(params), losses

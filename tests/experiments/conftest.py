@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 import xarray as xr
+from public_files import images, write_affnist, write_mnist
 
 from experiments import sweep
 from experiments.catalogue import EXPERIMENTS
@@ -24,6 +25,17 @@ _CONTEST = {
     "batch_size": 5,
     "learning_rates": (0.01,),
     "strengths": (10.0,),
+}
+_BENCHMARK = {
+    "models": ("cnn", "so2"),
+    "trials": 2,
+    "n_train": 40,
+    "width": 2,
+    "samples": 2,
+    "epochs": 2,
+    "batch_size": 16,
+    "test_batch_size": 10,
+    "learning_rate": 0.01,
 }
 SMALL = {
     "breaking_sweep": _CONTEST | {"methods": ("equivariant", "rpp"), "levels": (0.0, 1.0)},
@@ -54,6 +66,8 @@ SMALL = {
         "batch_size": 6,
         "checks": 2,
     },
+    "affnist": _BENCHMARK | {"n_validation": 20, "n_test": 23},
+    "homnist": _BENCHMARK | {"n_test": 5},
 }
 """Settings with which a whole sweep takes seconds; every experiment needs a row."""
 
@@ -68,14 +82,25 @@ class Small:
 
 
 @pytest.fixture(scope="session")
-def small_of(tmp_path_factory):
+def public_data(tmp_path_factory):
+    """A folder with tiny files of every public data set."""
+    folder = tmp_path_factory.mktemp("public")
+    write_mnist(folder, 50, 12)
+    for part in ("validation", "test"):
+        write_affnist(folder / "transformed" / f"{part}.mat", *images(30, 40, len(part)))
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def small_of(tmp_path_factory, public_data):
     """``small_of(name)``: each experiment is run once, when it is first asked for."""
     done = {}
 
     def small(name):
         if name not in done:
             experiment = EXPERIMENTS[name]
-            config = dataclasses.replace(experiment.presets["smoke"], **SMALL[name])
+            fetched = {"data": public_data} if experiment.needs else {}
+            config = dataclasses.replace(experiment.presets["smoke"], **SMALL[name], **fetched)
             done[name] = Small(experiment, config, sweep.run(experiment, config, 0, tmp_path_factory.mktemp(name)))
         return done[name]
 

@@ -18,6 +18,8 @@ LARGER = {
     "soft_inertia": ("axes", 1),
     "soft_cosine_similarity": ("kinds", "none"),
     "soft_trajectories": ("normalisations", "scale-aware"),
+    "affnist": ("models", "gl2"),
+    "homnist": ("models", "gl2"),
 }
 """Experiment -> the setting that gets one more value, and that value."""
 ROWS = pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
@@ -62,6 +64,19 @@ def test_claims_exist(experiment):
 
 def test_claims_name_experiments():
     assert {claim.experiment for claim in CLAIMS.values()} <= {None, *EXPERIMENTS}
+
+
+@ROWS
+def test_data_that_have_to_be_fetched(experiment, public_data, monkeypatch):
+    """What is missing is told with the way to say where it is; nothing is missing where all is there."""
+    monkeypatch.delenv("EQUIV_DATA", raising=False)
+    config = experiment.presets["paper"]
+    if experiment.needs is None:
+        assert experiment.lacks(config) is None
+        return
+    assert "EQUIV_DATA" in experiment.lacks(config)
+    assert experiment.lacks(dataclasses.replace(config, data=public_data)) is None
+    assert not experiment.claims  # nor may a figure depend on them, see paper_figures
 
 
 @ROWS
@@ -160,6 +175,13 @@ def test_the_callers_precision_does_not_matter(small):
         ("soft_cosine_similarity", {"kinds": ("so4",)}, "kinds has to be made of so3-scale, so3, scale, none"),
         ("soft_trajectories", {"normalisations": ()}, "normalisations has to be made of symm-aware, scale-aware"),
         ("soft_trajectories", {"adjust_at": -1}, "adjust_at has to be made of whole numbers of at least 0"),
+        ("affnist", {"models": ("cnn_augmented",)}, "models has to be made of cnn, so2, sl2, gl2, moving_frame"),
+        ("affnist", {"weight_decay": -1.0}, "weight_decay has to be finite and at least 0, got -1.0"),
+        ("affnist", {"least_rate": 1.0}, "least_rate has to be at most learning_rate, got 1.0"),
+        ("affnist", {"n_train": 9}, "batch_size has to be at most n_train = 9, got 128"),
+        ("affnist", {"n_validation": 0}, "n_validation has to be made of whole numbers of at least 1, got 0"),
+        ("homnist", {"feature_maps": "float16"}, "feature_maps has to be float32 or bfloat16, got 'float16'"),
+        ("homnist", {"n_test": 1.5}, "n_test has to be made of whole numbers of at least 1, got 1.5"),
         ("emlp_data_efficiency", {"tasks": ("o5", "o6")}, "tasks has to be made of o5, inertia, lorentz, none of them"),
         ("emlp_data_efficiency", {"models": ()}, "models has to be made of mlp, mlp_augmented, scalars, emlp_identity"),
         ("emlp_data_efficiency", {"models": ("emlp_special",)}, "emlp_special is for lorentz"),

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.train import fit, fit_watched
+from experiments.train import fit, fit_epochs, fit_watched
 
 HOW = {"n_steps": 60, "batch_size": 4, "learning_rate": 0.1}
 
@@ -96,7 +96,7 @@ def test_float32_stays_float32():
 
 def test_the_key_of_a_step_is_given_to_the_loss():
     def loss(w, key, indices):
-        return w * jax.random.normal(key)
+        return w * jax.random.normal(key, (), w.dtype)
 
     first, again, other = (fit(loss, jnp.zeros(()), jax.random.key(seed), 3, **HOW) for seed in (0, 0, 1))
     assert first == again != other
@@ -209,3 +209,52 @@ def test_watching_float32_stays_float32():
 def test_watching_refuses(settings, sentence):
     with pytest.raises(ValueError, match=sentence):
         fit_watched(lambda w, key, i: w, lambda w: {}, jnp.zeros(()), jax.random.key(0), 1, **WATCHED | settings)
+
+
+# --- fit_epochs -----------------------------------------------------------------------------------
+
+EPOCHS = {"n_epochs": 1, "batch_size": 3, "learning_rate": 0.1}
+
+
+def test_epochs_are_adam_with_decay_in_the_gradient(problem):
+    """With one minibatch in an epoch the order does not matter: the same steps in numpy."""
+    x, y, _ = problem
+    how = {"n_epochs": 12, "learning_rate": 0.3, "least_rate": 0.05, "weight_decay": 0.2}
+    found, losses = fit_epochs(squares(x, y), jnp.ones(3), jax.random.key(0), 20, batch_size=20, **how)
+    w, mean, square, expected = np.ones(3), np.zeros(3), np.zeros(3), []
+    for t in range(12):
+        residual = np.asarray(x) @ w - np.asarray(y)
+        expected.append((residual**2).mean())
+        gradient = 2 * np.asarray(x).T @ residual / 20 + 0.2 * w
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+        rate = 0.05 + 0.25 * (1 + np.cos(np.pi * t / 12)) / 2
+        w = w - rate * mean / (1 - 0.9 ** (t + 1)) / (np.sqrt(square / (1 - 0.999 ** (t + 1))) + 1e-8)
+    np.testing.assert_allclose(found, w, rtol=1e-12)
+    np.testing.assert_allclose(losses, expected, rtol=1e-12)
+
+
+def test_epochs_see_every_example_once():
+    """The gradient of example i is entry i. Seven examples fill two minibatches of three; one is left out, not always
+    the same."""
+
+    def loss(w, key, indices):
+        return jnp.sum(w[indices])
+
+    moved = [np.asarray(fit_epochs(loss, jnp.zeros(7), jax.random.key(seed), 7, **EPOCHS)[0] != 0) for seed in range(6)]
+    assert [m.sum() for m in moved] == [6] * 6
+    assert len({m.tobytes() for m in moved}) > 1
+    twice, _ = fit_epochs(loss, jnp.zeros(6), jax.random.key(0), 6, **EPOCHS | {"n_epochs": 2})
+    assert (twice != 0).all()
+
+
+def test_epochs_have_keys_of_their_own():
+    def loss(w, key, indices):
+        return w * jax.random.normal(key, (), w.dtype)
+
+    _, losses = fit_epochs(loss, jnp.float32(1), jax.random.key(0), 3, **EPOCHS | {"n_epochs": 5, "learning_rate": 0.0})
+    assert len(np.unique(losses)) == 5
+
+
+def test_epochs_need_a_minibatch():
+    with pytest.raises(ValueError, match="a minibatch has 3 examples and there are 2; take a smaller batch_size"):
+        fit_epochs(lambda w, key, indices: w, jnp.zeros(()), jax.random.key(0), 2, **EPOCHS)
