@@ -178,7 +178,7 @@ def test_the_callers_precision_does_not_matter(small):
         ("affnist", {"models": ("cnn_augmented",)}, "models has to be made of cnn, so2, sl2, gl2, moving_frame"),
         ("affnist", {"weight_decay": -1.0}, "weight_decay has to be finite and at least 0, got -1.0"),
         ("affnist", {"least_rate": 1.0}, "least_rate has to be at most learning_rate, got 1.0"),
-        ("affnist", {"n_train": 9}, "batch_size has to be at most n_train = 9, got 128"),
+        ("affnist", {"n_train": 9}, "batch_size has to be at most n_train = 9, got 64"),
         ("affnist", {"n_validation": 0}, "n_validation has to be made of whole numbers of at least 1, got 0"),
         ("homnist", {"feature_maps": "float16"}, "feature_maps has to be float32 or bfloat16, got 'float16'"),
         ("homnist", {"n_test": 1.5}, "n_test has to be made of whole numbers of at least 1, got 1.5"),
