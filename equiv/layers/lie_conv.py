@@ -99,7 +99,7 @@ def image(values: Float[Array, "... c h w"], spacing: float = 0.4) -> PlaneSigna
 
     Example:
         >>> image(jnp.zeros((1, 8, 8)), 0.5).pixel.tolist()
-        [[0.5, 0.0], [-0.0, -0.5]]
+        [[0.5, 0.0], [0.0, -0.5]]
     """
     if values.shape[-1] != values.shape[-2]:
         raise ValueError(f"an image has to be square, got {values.shape[-2]} rows of {values.shape[-1]} pixels; pad it")
