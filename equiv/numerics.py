@@ -299,8 +299,9 @@ def logm(a: Float[Array, "... n n"]) -> Float[Array, "... n n"]:
 
     Inverse scaling: ``log A = 2^s log(A^(1/2^s))``. The square roots come from the product form of the Denman-Beavers
     iteration, ``M <- (2 + M + M^-1) / 4``, ``Y <- Y (1 + M^-1) / 2`` from ``M = Y = A``; close to the identity
-    ``log B = 2 artanh((B - 1)(B + 1)^-1)``, summed as a series. Nothing is diagonalised, so derivatives of every order
-    exist at repeated eigenvalues, the identity included.
+    ``log B = 2 artanh((B - 1)(B + 1)^-1)``, summed as a series. ``B - 1`` is not computed by subtracting, which would
+    lose what is small, but as ``A^(1/2^s) - 1 = (A - 1) prod_i (A^(1/2^i) + 1)^-1``. Nothing is diagonalised, so
+    derivatives of every order exist at repeated eigenvalues, the identity included.
 
     Args:
         a: matrices, eigenvalues at least about 1e-3 (float32) or 1e-6 (float64) in angle away from the negative axis.
@@ -325,9 +326,14 @@ def logm(a: Float[Array, "... n n"]) -> Float[Array, "... n n"]:
 
         return jax.lax.scan(step, (y, y), None, length=steps)[0][1]
 
-    n_roots = 5
-    b, _ = jax.lax.scan(lambda y, _: (root(y, 9), None), root(a, 24), None, length=n_roots - 1)
-    x = jnp.linalg.solve(b + eye, b - eye)
+    def further(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
+        b = root(carry[0], 9)
+        return (b, jnp.linalg.solve(b + eye, carry[1])), None
+
+    n_roots, first = 5, root(a, 24)
+    start = first, jnp.linalg.solve(first + eye, a - eye)
+    (b, less_one), _ = jax.lax.scan(further, start, None, length=n_roots - 1)
+    x = jnp.linalg.solve(b + eye, less_one)
     square, series = x @ x, eye / 25
     for k in range(23, 0, -2):
         series = eye / k + square @ series

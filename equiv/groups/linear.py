@@ -3,7 +3,7 @@
 Elements are ``(..., n, n)`` matrices. The algebra coordinates of ``so(n)`` and ``o(n)`` are the angles of the
 coordinate planes in the order (0, 1), (0, 2), ..., except in three dimensions, where they are the usual axis-angle
 vector (the angle in radians times the unit axis), and the plane (i, j) turns e_i towards e_j. Closed forms serve n = 2
-and n = 3; other sizes use ``numerics.expm`` and ``numerics.logm``.
+and n = 3; other sizes use ``numerics.expm`` and ``numerics.rotation_log``.
 """
 
 import functools
@@ -61,7 +61,7 @@ def _rotation_log(n: int, g: Float[Array, "... n n"]) -> Float[Array, "... d"]:
         far = 2 * jnp.arctan2(jnp.where(small, 1, length), jnp.where(small, 1, w)) / jnp.where(small, 1, length)
         log = jnp.where(small, near, far)[..., None] * v
     else:
-        skew = numerics.logm(g)
+        skew = numerics.rotation_log(g)
         log = jnp.einsum("...ij,kij->...k", skew, jnp.asarray(skew_basis(n) / 2, g.dtype))
     proper = jnp.linalg.det(g) > 0
     return jnp.where(proper[..., None], log, jnp.nan)

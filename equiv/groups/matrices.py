@@ -227,24 +227,15 @@ def combine(lie: np.ndarray, form: np.ndarray | None) -> Callable[[jax.Array], E
     return exp
 
 
-def _coordinates(lie: np.ndarray, compact: bool) -> Callable[[Element], jax.Array]:
-    """``g -> x`` with ``exp(x) = g``; NaN where the principal logarithm does not exist or leaves the Lie algebra.
-
-    Where the algebra is not skew, one step ``X + exp(-X/2) g exp(-X/2) - 1`` takes back what ``numerics.logm`` loses:
-    it subtracts 1 from a root close to 1. The two halves make the step right to second order in ``[X, .]``.
-    """
+def _coordinates(lie: np.ndarray) -> Callable[[Element], jax.Array]:
+    """``g -> x`` with ``exp(x) = g``; NaN where the principal logarithm does not exist or leaves the Lie algebra."""
     n = lie.shape[-1]
     dual = np.linalg.pinv(lie.reshape(-1, n * n).T) if len(lie) else np.zeros((0, n * n))
 
     def log(g: Float[Array, "... n n"]) -> Float[Array, "... d"]:
         if not len(lie):
             return jnp.zeros((*g.shape[:-2], 0), g.dtype)
-        logarithm = numerics.logm(g)
-        if not compact:
-            eye = jnp.broadcast_to(jnp.eye(n, dtype=g.dtype), g.shape)
-            half = numerics.expm(-logarithm / 2)
-            logarithm = logarithm + (half @ g @ half - eye)
-        flat = logarithm.reshape(*g.shape[:-2], n * n)
+        flat = numerics.logm(g).reshape(*g.shape[:-2], n * n)
         x = jnp.einsum("kf,...f->...k", jnp.asarray(dual, g.dtype), flat)
         back = jnp.einsum("...k,kf->...f", x, jnp.asarray(lie.reshape(-1, n * n), g.dtype))
         inside = jnp.max(jnp.abs(back - flat), axis=-1) <= 1e-3 * (1 + jnp.max(jnp.abs(flat), axis=-1))
@@ -343,7 +334,7 @@ def matrix_group(
             compose=jnp.matmul,
             inverse=inverse or (invert if form is None else _adjoint(form)),
             exp=exp or combine(lie, form),
-            log=log or _coordinates(lie, compact),
+            log=log or _coordinates(lie),
             sample=sample,
             distance=_chordal,
             **listing(name, listed),
