@@ -6,6 +6,7 @@ from theory import (
     elesedy_zaidi,
     emlp_data_efficiency,
     inductive_bias,
+    lie_group_decompositions,
     mei_misiakiewicz_montanari,
     soft_contests,
     soft_equivariance,
@@ -27,6 +28,7 @@ _MODULES = (
     soft_equivariance,
     soft_ridge,
     soft_contests,
+    lie_group_decompositions,
 )
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for module in _MODULES for claim in module.CLAIMS}

@@ -333,17 +333,17 @@ def sobol_haar_ball(
 # --- quadratures of SL(2) and GL+(2) -------------------------------------------------------------------------------
 
 
-def _planar(
-    group: Group, plane: np.ndarray, angle: np.ndarray, middle: np.ndarray, weight: Any, dtype: Any
-) -> Weighted:
-    """Elements from ``(b, c)``, the traceless part [[b, c], [c, -b]] of X, the angle of R and ``log(det) / 2``."""
+def _planar(plane: np.ndarray, angle: np.ndarray, middle: np.ndarray, weight: np.ndarray, dtype: Any) -> Weighted:
+    """Elements from ``(b, c)``, the traceless part [[b, c], [c, -b]] of X, the angle of R and ``log(det) / 2``.
+
+    In numpy: quadratures are constants, and nothing has to compile.
+    """
     b, c = plane.T
-    parts = [2**0.5 * b] if group.spec[0] == "sl" else [middle + b]
-    parts += [2**0.5 * c] + ([] if group.spec[0] == "sl" else [middle - b])
-    with numerics.constants():
-        coordinates = np.stack(np.broadcast_arrays(*parts, angle), axis=-1)
-        elements = np.asarray(from_cartan_coordinates(group, jnp.asarray(coordinates)))
-    return jnp.asarray(elements, dtype), jnp.asarray(np.log(np.broadcast_to(weight, len(elements))), dtype)
+    r = np.hypot(b, c)
+    scale, flat, slope = np.exp(middle), np.cosh(r), np.where(r < 1e-8, 1, np.sinh(r) / np.where(r < 1e-8, 1, r))
+    p = np.stack([flat + slope * b, slope * c, slope * c, flat - slope * b], axis=-1).reshape(-1, 2, 2)
+    rotation = np.stack([np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)], axis=-1).reshape(-1, 2, 2)
+    return jnp.asarray(scale[:, None, None] * (p @ rotation), dtype), jnp.asarray(np.log(weight), dtype)
 
 
 def _density(r: np.ndarray) -> np.ndarray:
@@ -404,7 +404,7 @@ def gauss_haar_ball(
     i, phi, angle, k = (axis.ravel() for axis in grid)
     plane = r[i][:, None] * np.stack([np.cos(phi), np.sin(phi)], axis=-1)
     weight = w_r[i] * w_m[k] * 2 * np.pi / (n_directions * n_angles)
-    return _planar(group, plane, angle, middle[k], weight, dtype)
+    return _planar(plane, angle, middle[k], weight, dtype)
 
 
 def _hexagonal(reach: float, cell: float) -> np.ndarray:
@@ -417,7 +417,12 @@ def _hexagonal(reach: float, cell: float) -> np.ndarray:
 
 
 def lattice_haar_ball(
-    group: Group, radius: float, spacing: float, log_det: float | None = None, dtype: Any = float
+    group: Group,
+    radius: float,
+    spacing: float,
+    log_det: float | None = None,
+    n_angles: int | None = None,
+    dtype: Any = float,
 ) -> Weighted:
     """The trapezoidal rule in Cartan coordinates on a ball of SL(2) or GL+(2), for functions that vanish near its edge.
 
@@ -432,6 +437,7 @@ def lattice_haar_ball(
         radius: bound of the largest eigenvalue of the traceless part of log P.
         spacing: of the elements, in Cartan coordinates.
         log_det: bound of ``|log det|``, for GL+(2).
+        n_angles: equidistant angles; as many as the spacing asks for by default, ``2 pi / spacing`` rounded up.
         dtype: of elements and weights.
 
     Returns:
@@ -439,7 +445,7 @@ def lattice_haar_ball(
         ``4 pi^2 radius^2 / spacing^3`` for SL(2).
 
     Raises:
-        ValueError: as ``haar_ball``; another n than 2; a spacing that is not above zero.
+        ValueError: as ``haar_ball``; another n than 2; a spacing that is not above zero; n_angles below 1.
 
     Example:
         >>> from equiv.groups import sl
@@ -452,7 +458,7 @@ def lattice_haar_ball(
     _, radius, log_det = _ball(group, radius, log_det, "lattice_haar_ball", planar=True)
     spacing = _number(spacing, "the spacing of a lattice")
     plane = _hexagonal(radius, spacing**2 / 2)  # of (b, c); orthonormal coordinates are sqrt 2 times these
-    n_angles = math.ceil(2 * math.pi / spacing)
+    n_angles = math.ceil(2 * math.pi / spacing) if n_angles is None else whole(n_angles, 1, "n_angles")
     scales, w_scale = np.zeros(1), 1.0
     if log_det is not None:
         n = int(log_det / 2**0.5 / spacing)
@@ -462,7 +468,7 @@ def lattice_haar_ball(
     angle, middle, i = (axis.ravel() for axis in grid)
     plane = plane[i.astype(int)]
     weight = _density(np.hypot(*plane.T)) * spacing**2 * w_scale / n_angles
-    return _planar(group, plane, angle, middle, weight, dtype)
+    return _planar(plane, angle, middle, weight, dtype)
 
 
 def gaussian_lattice(
@@ -509,4 +515,4 @@ def gaussian_lattice(
     density = _density(np.hypot(*plane.T))
     kept = (np.sum(c**2, axis=-1) - 2 * width**2 * np.log(density) <= bound) & (abs(angle) < np.pi)
     weight = density[kept] * step**group.dim / (2 * math.pi)
-    return _planar(group, plane[kept], angle[kept], middle[kept], weight, dtype)
+    return _planar(plane[kept], angle[kept], middle[kept], weight, dtype)
