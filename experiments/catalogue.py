@@ -1,6 +1,7 @@
 """All experiments, by name."""
 
 from experiments import (
+    affine_digits,
     affnist,
     breaking_sweep,
     digits_sample_complexity,
@@ -27,6 +28,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         soft_inertia.EXPERIMENT,
         soft_cosine_similarity.EXPERIMENT,
         soft_trajectories.EXPERIMENT,
+        affine_digits.EXPERIMENT,
         affnist.EXPERIMENT,
         homnist.EXPERIMENT,
     )

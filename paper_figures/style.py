@@ -133,18 +133,19 @@ def applied() -> Iterator[None]:
 
 
 def panels(
-    columns: int = 1, *, width: float = COLUMN, height: float = 2.4, **options: Any
+    columns: int = 1, *, rows: int = 1, width: float = COLUMN, height: float = 2.4, **options: Any
 ) -> tuple[Figure, list[Axes]]:
     """A figure with panels side by side, lettered if there is more than one.
 
     Args:
-        columns: how many panels.
+        columns: how many panels in a row.
+        rows: how many rows of them.
         width: of the figure, in inches; ``COLUMN`` or ``PAGE``.
         height: of the figure, in inches.
         options: passed to ``Figure.subplots`` (``sharey`` and relatives).
 
     Returns:
-        The figure and the list of its axes.
+        The figure and the list of its axes, row by row.
 
     Example:
         >>> with applied():
@@ -153,8 +154,8 @@ def panels(
         ['a', 'b']
     """
     figure = Figure(figsize=(width, height))
-    axes = list(figure.subplots(1, columns, squeeze=False, **options)[0])
-    if columns > 1:
+    axes = list(figure.subplots(rows, columns, squeeze=False, **options).ravel())
+    if len(axes) > 1:
         for ax, letter in zip(axes, "abcdef"):
             ax.set_title(letter, fontweight="bold")
     return figure, axes
