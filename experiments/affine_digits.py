@@ -164,7 +164,7 @@ def draw(config: Config, data: str, with_shapes: bool, key: jax.Array) -> Trial:
 @functools.cache
 def _program(config: Config, name: str) -> Callable[[Trial, jax.Array], dict[str, jax.Array]]:
     """Training and testing of all trials of one model, one after another; n is traced and serves all sizes."""
-    model = build(name, config.width, N_CLASSES, config.feature_maps, config.side)
+    model = build(name, config.width, N_CLASSES, config.feature_maps)
     rates = np.sort(np.asarray(config.learning_rates, np.float32))
 
     def outcome(trial: Trial, n: jax.Array) -> dict[str, jax.Array]:
@@ -232,7 +232,7 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
     keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, np.arange(config.trials, dtype=np.uint32))
     arrays = _program(common, name)(_draws(common, data, name == AUGMENTED)(keys), jnp.int32(point["n"]))
     axes = {"accuracy": ("strength",), "accuracy_samples": ("samples",), "invariance_error": ("samples",)}
-    model: AffineModel = build(name, config.width, N_CLASSES, config.feature_maps, config.side)
+    model: AffineModel = build(name, config.width, N_CLASSES, config.feature_maps)
     return xr.Dataset(
         {name: (("trial", *axes.get(name, ())), np.asarray(values)) for name, values in arrays.items()}
         | {"n_parameters": (("model",), [n_parameters(model)])},

@@ -280,8 +280,6 @@ def cnn(width: int, n_classes: int = 10, precision: Precision = "float32") -> Af
 
 RELATIVE = 8
 """Relative samples of the first group layer of ``moving_frame``."""
-LEAST = 18
-"""Fewest pixels across what ``moving_frame`` sees that leave something after its layers."""
 SIGHT = 3.0
 """Half the width of what ``moving_frame`` sees of an image, in standard deviations of its mass."""
 
@@ -370,9 +368,7 @@ def width_for(target: int, of_width: Callable[[int], AffineModel]) -> int:
 
 
 @functools.cache
-def build(
-    name: str, width: int = 40, n_classes: int = 10, precision: Precision = "float32", side: int = 40
-) -> AffineModel:
+def build(name: str, width: int = 40, n_classes: int = 10, precision: Precision = "float32") -> AffineModel:
     """The model of that name, with about as many parameters as ``sl2`` has at this width.
 
     Args:
@@ -380,19 +376,13 @@ def build(
         width: channels of ``so2``, ``sl2`` and ``gl2``; the others' follow from it.
         n_classes: of the logits.
         precision: of feature maps.
-        side: pixels across an image; ``moving_frame`` looks at 7 / 10 of that, which is about the resolution of a digit
-            that takes half of it.
     """
     if precision not in get_args(Precision):
         raise ValueError(f"the precision of feature maps is float32 or bfloat16, got {precision!r}")
     groups = {"so2": so(2), "sl2": sl(2), "gl2": gl_plus(2)}
     if name in groups:
         return resnet(groups[name], width, n_classes, precision)
-    others = {
-        "cnn": cnn,
-        "cnn_augmented": cnn,
-        "moving_frame": functools.partial(moving_frame, side=max(LEAST, 7 * side // 10)),
-    }
+    others = {"cnn": cnn, "cnn_augmented": cnn, "moving_frame": moving_frame}
     if name not in others:
         raise ValueError(f"the models are {', '.join(MODELS)}, got {name!r}")
     target = n_parameters(resnet(sl(2), width, n_classes))
