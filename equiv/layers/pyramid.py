@@ -64,7 +64,7 @@ def _interpolation(source: int, target: int, grid: str) -> np.ndarray:
     return np.maximum(1 - np.abs(places[:, None] - np.arange(source)[None]), 0)
 
 
-def resize(x: Float[Array, "... h w"], size: tuple[int, int], grid: str = "half_pixel") -> Float[Array, "... p q"]:
+def resize(x: Float[Array, "..."], size: tuple[int, int], grid: str = "half_pixel") -> Float[Array, "... p q"]:
     """Images of another size, by bilinear interpolation, border pixels repeated.
 
     Args:
@@ -189,7 +189,7 @@ def deformable_convolution(
 # --- the layers -------------------------------------------------------------------------------------------------------
 
 
-def _levels(name: str, pyramid: Pyramid, channels: int) -> list[Array]:
+def _levels(name: str, pyramid: Any, channels: int) -> list[Array]:
     """The levels, if they are a pyramid."""
     if isinstance(pyramid, jax.Array | np.ndarray) or not isinstance(pyramid, Sequence) or not len(pyramid):
         given = f"an array of shape {np.shape(pyramid)}" if hasattr(pyramid, "shape") else f"{type(pyramid).__name__}"
@@ -273,7 +273,7 @@ def pyramid_convolution(
         bias = params["bias"].astype(x.dtype).reshape(1, -1, 1, 1)
         return deformable_convolution(x, params["kernel"], offsets, stride) + bias
 
-    def apply(params: Params, pyramid: Pyramid) -> tuple[Array, ...]:
+    def apply(params: Params, pyramid: Any) -> tuple[Array, ...]:
         p = _levels(name, pyramid, channels_in)
         coarser, same, finer = (entry(name, params, part) for part in parts)
         found = []
@@ -337,7 +337,7 @@ def integrated_norm(channels: int) -> SignalLayer:
         one = jnp.ones(channels, dtype)
         return {"scale": one, "shift": jnp.zeros_like(one)}
 
-    def apply(params: Params, pyramid: Pyramid, stored: Statistics | None = None) -> tuple[Array, ...]:
+    def apply(params: Params, pyramid: Any, stored: Statistics | None = None) -> tuple[Array, ...]:
         levels = _levels(name, pyramid, channels)
         mean, variance = statistics(levels) if stored is None else stored
         factor = entry(name, params, "scale") / jnp.sqrt(variance + 1e-5)

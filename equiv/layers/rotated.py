@@ -66,10 +66,6 @@ def rotation_matrix(theta: Float[Array, "..."]) -> Float[Array, "... 9 9"]:
         The public code writes the entries out, which is this for angles up to 45 degrees and wrong beyond.
     """
     theta = jnp.asarray(theta)
-    if not jnp.issubdtype(theta.dtype, jnp.floating):
-        raise TypeError(
-            f"rotation_matrix takes floating-point angles, got {theta.dtype}; cast them, theta.astype(float)"
-        )
     return _turn(jnp.cos(theta), jnp.sin(theta))
 
 
