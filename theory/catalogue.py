@@ -8,6 +8,7 @@ from theory import (
     inductive_bias,
     lie_group_decompositions,
     mei_misiakiewicz_montanari,
+    rotated_and_scale_convolutions,
     soft_contests,
     soft_equivariance,
     soft_ridge,
@@ -29,6 +30,7 @@ _MODULES = (
     soft_ridge,
     soft_contests,
     lie_group_decompositions,
+    rotated_and_scale_convolutions,
 )
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for module in _MODULES for claim in module.CLAIMS}
