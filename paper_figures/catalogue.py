@@ -6,7 +6,9 @@ from paper_figures import (
     circle_gain,
     digits_sample_complexity,
     emlp_data_efficiency,
+    exp_image_fraction,
     generalisation_gap,
+    haar_sampling_error,
     invariant_counts,
     kernel_gain,
     penalty_bound,
@@ -39,6 +41,8 @@ FIGURES: dict[str, Figure] = {
         kernel_gain.FIGURE,
         circle_gain.FIGURE,
         invariant_counts.FIGURE,
+        exp_image_fraction.FIGURE,
+        haar_sampling_error.FIGURE,
     )
 }
 """Name -> figure."""

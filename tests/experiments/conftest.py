@@ -53,6 +53,13 @@ SMALL = {
         "steps": 5,
         "learning_rates": (0.03,),
     },
+    "exp_image_fraction": {"radii": (0.5, 2.0), "trials": 3, "draws": 50},
+    "haar_sampling_error": {
+        "methods": ("unweighted", "sobol", "relative_lattice"),
+        "sizes": (10, 100),
+        "n_max": 200,
+        "trials": 2,
+    },
     "emlp_data_efficiency": {
         "models": ("mlp", "emlp_full"),
         "sizes": (3, 9),

@@ -98,6 +98,28 @@ def contest(axis, values, tests=("same law",), label=True):
     return made_up
 
 
+def exp_image_fraction(draw):
+    r, trials = [0.5, 1.0, 2.0, 4.0], 3
+    return xr.Dataset(
+        {"missed": (("r", "trial"), draw.uniform(0, 0.5, (len(r), trials))), "predicted": (("r",), np.ones(len(r)))},
+        coords={"r": r, "trial": np.arange(trials)},
+    )
+
+
+def haar_sampling_error(draw):
+    methods = ["unweighted", "weighted", "sobol", "lattice", "relative", "relative_lattice"]
+    n, trials = [10, 100, 1000], 3
+    shape = len(methods), len(n), trials
+    return xr.Dataset(
+        {
+            "equivariance_error": (("method", "n", "trial"), 10.0 ** draw.uniform(-16, 0, shape)),
+            "value_error": (("method", "n", "trial"), 10.0 ** draw.uniform(-7, 0, shape)),
+            "elements": (("method", "n"), np.tile([7, 90, 90], (len(methods), 1))),
+        },
+        coords={"method": methods, "n": n, "trial": np.arange(trials)},
+    )
+
+
 RESULTS = {
     "breaking_sweep": contest("breaking", (0.0, 0.5, 1.0)),
     "symmetry_discovery": contest("breaking", (0.0, 0.5, 1.0)),
@@ -107,6 +129,8 @@ RESULTS = {
     "generalisation_gap": generalisation_gap,
     "digits_sample_complexity": digits_sample_complexity,
     "emlp_data_efficiency": emlp_data_efficiency,
+    "exp_image_fraction": exp_image_fraction,
+    "haar_sampling_error": haar_sampling_error,
 }
 
 
