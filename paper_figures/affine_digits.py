@@ -50,7 +50,8 @@ def draw(inputs: Inputs) -> Picture:
         left.yaxis.set_major_formatter(PercentFormatter(1.0))
         left.set_xlabel(f"strength of the maps, $n$ = {most:,}")
         middle.set_xlabel("training digits $n$, strength above 1")
-        right.set_xlabel(f"elements in testing, strength 1, $n$ = {most:,}")
+        right.set_xlabel(f"elements, strength 1, $n$ = {most:,}")
+        left.set_ylim(0, 1.05)
         for ax, values in ((middle, data["n"].values), (right, data["samples"].values)):
             ax.set_xscale("log")
             style.plain_ticks(ax.xaxis, values)

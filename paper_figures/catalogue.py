@@ -1,6 +1,7 @@
 """All figures by name, in the order of the report."""
 
 from paper_figures import (
+    affine_digits,
     augmentation,
     breaking_sweep,
     circle_gain,
@@ -34,6 +35,7 @@ FIGURES: dict[str, Figure] = {
         soft_inertia.FIGURE,
         soft_cosine_similarity.FIGURE,
         soft_trajectories.FIGURE,
+        affine_digits.FIGURE,
         soft_risk.FIGURE,
         penalty_bound.FIGURE,
         sample_complexity.FIGURE,

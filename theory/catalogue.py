@@ -1,6 +1,7 @@
 """All claims by name, in the order in which they are listed and judged."""
 
 from theory import (
+    affine_digits,
     augmentation,
     digits_sample_complexity,
     elesedy_zaidi,
@@ -31,6 +32,7 @@ _MODULES = (
     soft_contests,
     lie_group_decompositions,
     rotated_and_scale_convolutions,
+    affine_digits,
 )
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for module in _MODULES for claim in module.CLAIMS}

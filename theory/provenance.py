@@ -21,7 +21,7 @@ def provenance() -> dict[str, Any]:
     """What has to be known to compute a result again.
 
     Returns:
-        ``git_commit`` (outside a checkout that of the environment variable EQUIV_COMMIT), ``git_dirty``, ``versions`` (JSON), ``device``, ``precision``,
+        ``git_commit`` (that of the environment variable EQUIV_COMMIT in a copy of a checkout), ``git_dirty``, ``versions`` (JSON), ``device``, ``precision``,
         ``xla_flags`` and ``time`` (UTC, ISO 8601).
 
     Example:
@@ -31,7 +31,7 @@ def provenance() -> dict[str, Any]:
     device = jax.devices()[0]
     x64 = "float64" if jax.config.jax_enable_x64 else "float32"
     return {
-        "git_commit": _git("rev-parse", "HEAD") or os.environ.get("EQUIV_COMMIT", ""),
+        "git_commit": os.environ.get("EQUIV_COMMIT") or _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "versions": json.dumps({"python": platform.python_version()} | _versions()),
         "device": f"{device.platform}: {device.device_kind}",
