@@ -14,10 +14,17 @@ it, at the border if that lies outside. What is exact about it, and what is not:
   M(-theta)``; rows sum to one, so constant kernels stay, but columns do not, so the mass of a kernel changes;
 * M is no representation: ``M(20 deg)^2`` is not ``M(40 deg)``; it has a kink at 0 and at every quarter turn.
 
+The other ``Rot``, ``interpolation="harmonic"``, is ours. The nine taps are the middle, four at distance 1 and four at
+distance sqrt 2, and kernels on them are sums of ``1``, ``cos phi``, ``sin phi`` on each ring and of one pair ``cos 2
+phi`` (on the inner ring) and ``sin 2 phi`` (on the outer). A turn gives each its phase: a representation, smooth in the
+angle, that keeps the sum of a kernel, turns its first and second moments as it should, and is the turn of the grid at
+quarter turns.
+
 With the paper's routing the layer commutes with shifts (circular padding) and with no turn: its angles do not turn with
 the image, and could not, as they stay within 40 degrees. ``routing="turning"`` is ours: gates come from what turns
 leave alone, angles are those of vectors made of gradients, which turn with the image, so that the layer commutes with
-quarter turns exactly, and nearly with others.
+quarter turns exactly. With others it commutes up to what the grid does to the image, if kernels are turned
+harmonically.
 """
 
 import functools
@@ -44,14 +51,19 @@ _X, _Y = (np.array(v, np.float64) for v in zip(*((x, y) for y in (-1, 0, 1) for 
 # --- turned kernels ---------------------------------------------------------------------------------------------------
 
 
-def rotation_matrix(theta: Float[Array, "..."]) -> Float[Array, "... 9 9"]:
+def rotation_matrix(theta: Float[Array, "..."], interpolation: str = "bilinear") -> Float[Array, "... 9 9"]:
     r"""The matrix that turns a 3 x 3 kernel, flattened row by row, counter-clockwise.
 
     ``M[p, q] = hat(x - x_q) hat(y - y_q)`` with ``(x, y) = (cos x_p - sin y_p, sin x_p + cos y_p)`` kept within
-    ``[-1, 1]``, taps at -1, 0, 1, y down, and ``hat(u) = max(0, 1 - |u|)``.
+    ``[-1, 1]``, taps at -1, 0, 1, y down, and ``hat(u) = max(0, 1 - |u|)``; or, with angular frequencies m = 0, 1, 2,
+    ``M = C_0 + sum_m cos(m theta) C_m + sin(m theta) S_m``, which is a representation.
 
     Args:
         theta: angles in radians, any.
+        interpolation: "bilinear", the paper's, or "harmonic".
+
+    Raises:
+        ValueError: another interpolation.
 
     Example:
         >>> turned = rotation_matrix(jnp.asarray(jnp.pi / 2)) @ jnp.arange(9.0)
@@ -65,11 +77,13 @@ def rotation_matrix(theta: Float[Array, "..."]) -> Float[Array, "... 9 9"]:
     Differs from the paper:
         The public code writes the entries out, which is this for angles up to 45 degrees and wrong beyond.
     """
+    if interpolation not in _TURNS:
+        raise ValueError(f"the interpolation of a turn has to be {' or '.join(_TURNS)}, got {interpolation!r}")
     theta = jnp.asarray(theta)
-    return _turn(jnp.cos(theta), jnp.sin(theta))
+    return _TURNS[interpolation](jnp.cos(theta), jnp.sin(theta))
 
 
-def _turn(cos: Array, sin: Array) -> Array:
+def _bilinear(cos: Array, sin: Array) -> Array:
     x, y = jnp.asarray(_X, cos.dtype), jnp.asarray(_Y, cos.dtype)
     shape = (*(1,) * cos.ndim, 9, 1)
     column, row = x.reshape(shape), y.reshape(shape)
@@ -82,15 +96,46 @@ def _turn(cos: Array, sin: Array) -> Array:
     return hat(cos * column - sin * row, x) * hat(sin * column + cos * row, y)
 
 
-def rotate(kernel: Float[Array, "..."], theta: Float[Array, "..."]) -> Float[Array, "... 3 3"]:
+@functools.cache
+def _phases() -> np.ndarray:
+    """The matrices (5, 9, 9) that 1, cos theta, sin theta, cos 2 theta and sin 2 theta multiply."""
+    phi, square = np.arctan2(-_Y, _X), _X**2 + _Y**2
+    inner, outer = square == 1, square == 2
+    still = [square == 0, inner, outer]
+    pairs = [(1, ring * np.cos(phi), ring * np.sin(phi)) for ring in (inner, outer)]
+    # at twice the squared distance half the weight has the same second moments
+    pairs.append((2, inner * np.cos(2 * phi), outer * np.sin(2 * phi) / 2))
+    basis = np.stack([*still, *(vector for _, *pair in pairs for vector in pair)], axis=1).astype(np.float64)
+    parts = np.zeros((5, 9, 9))
+    parts[0, :3, :3] = np.eye(3)
+    for at, (m, _, _) in zip((3, 5, 7), pairs):
+        block = slice(at, at + 2)
+        parts[2 * m - 1, block, block] = np.eye(2)
+        parts[2 * m, block, block] = [[0, -1], [1, 0]]
+    parts = basis @ parts @ np.linalg.inv(basis)
+    return np.round(parts * 16) / 16  # all of them are
+
+
+def _harmonic(cos: Array, sin: Array) -> Array:
+    phases = jnp.stack([jnp.ones_like(cos), cos, sin, cos * cos - sin * sin, 2 * sin * cos], axis=-1)
+    return jnp.einsum("...k,kpq->...pq", phases, jnp.asarray(_phases(), cos.dtype))
+
+
+_TURNS: dict[str, Callable[[Array, Array], Array]] = {"bilinear": _bilinear, "harmonic": _harmonic}
+
+
+def rotate(
+    kernel: Float[Array, "..."], theta: Float[Array, "..."], interpolation: str = "bilinear"
+) -> Float[Array, "... 3 3"]:
     """Kernels turned counter-clockwise.
 
     Args:
         kernel: (..., 3, 3).
         theta: angles in radians, of leading axes that broadcast with those of the kernels.
+        interpolation: "bilinear" or "harmonic", see ``rotation_matrix``.
 
     Raises:
-        ValueError: kernels of another size.
+        ValueError: kernels of another size, or another interpolation.
 
     Example:
         >>> rotate(jnp.ones((4, 3, 3)), jnp.asarray(0.3)).min().round(6).item()
@@ -99,7 +144,7 @@ def rotate(kernel: Float[Array, "..."], theta: Float[Array, "..."]) -> Float[Arr
     kernel = jnp.asarray(kernel)
     if kernel.ndim < 2 or kernel.shape[-2:] != (3, 3):
         raise ValueError(f"rotate takes kernels (..., 3, 3), got an array of shape {kernel.shape}")
-    matrix = rotation_matrix(jnp.asarray(theta, kernel.dtype))
+    matrix = rotation_matrix(jnp.asarray(theta, kernel.dtype), interpolation)
     flat = kernel.reshape(*kernel.shape[:-2], 9)
     lead = np.broadcast_shapes(matrix.shape[:-2], flat.shape[:-1])
     turned = jnp.einsum("...pq,...q->...p", jnp.broadcast_to(matrix, (*lead, 9, 9)), jnp.broadcast_to(flat, (*lead, 9)))
@@ -213,7 +258,7 @@ def route(layer: SignalLayer, params: Params, x: Float[Array, "b c h w"], key: j
     """
     if layer.spec[0] != "adaptive_rotated_convolution":
         raise ValueError(f"route takes an adaptive_rotated_convolution, got {layer}")
-    _, _, _, _, routing, largest, padding, dropout = layer.spec
+    *_, routing, _, largest, padding, dropout = layer.spec
     keys = (None, None) if key is None else tuple(jax.random.split(key))
     return _ROUTINGS[routing](params["routing"], x, keys, padding, float(np.deg2rad(largest)), dropout)
 
@@ -227,6 +272,7 @@ def adaptive_rotated_convolution(
     channels_out: int,
     kernels: int = 4,
     routing: str = "paper",
+    interpolation: str = "bilinear",
     largest_angle: float = 40.0,
     padding: str = "zero",
     dropout: float = 0.2,
@@ -242,13 +288,14 @@ def adaptive_rotated_convolution(
         kernels: n, how many kernels are turned and mixed.
         routing: "paper", angles within ``largest_angle`` that are learnt functions of the image; or "turning", angles
             that turn with the image, which makes the layer commute with quarter turns.
+        interpolation: how kernels are turned, "bilinear" as in the paper, or "harmonic", see ``rotation_matrix``.
         largest_angle: in degrees; of the paper's routing.
         padding: "zero", or "circular" for images that go on periodically.
         dropout: share of the features that is dropped.
 
     Raises:
-        ValueError: no channel or kernel, another routing or padding, an angle that is not from 0 to 180 degrees, a
-            share that is not from 0 to below 1; in ``apply``, images of another shape.
+        ValueError: no channel or kernel; another routing, interpolation or padding; an angle that is not from 0 to 180
+            degrees; a share that is not from 0 to below 1; in ``apply``, images of another shape.
 
     Example:
         >>> layer = adaptive_rotated_convolution(2, 3, routing="turning")
@@ -262,13 +309,18 @@ def adaptive_rotated_convolution(
         ICCV 2023 (arXiv 2303.07820); the layer as read in the public code.
 
     Differs from the paper:
-        The routing "turning" is ours. Kernels are turned and mixed in the dtype of the parameters, also for images in
-        half precision.
+        The routing "turning" and the interpolation "harmonic" are ours. Kernels are turned and mixed in the dtype of
+        the parameters, also for images in half precision.
     """
     whole(channels_in, 1, "the number of channels that adaptive_rotated_convolution takes")
     whole(channels_out, 1, "the number of channels that adaptive_rotated_convolution gives")
     whole(kernels, 1, "the number of kernels of adaptive_rotated_convolution")
-    for what, given, known in (("routing", routing, _ROUTINGS), ("padding", padding, PADDINGS)):
+    options = (
+        ("routing", routing, _ROUTINGS),
+        ("interpolation", interpolation, _TURNS),
+        ("padding", padding, PADDINGS),
+    )
+    for what, given, known in options:
         if given not in known:
             raise ValueError(
                 f"the {what} of adaptive_rotated_convolution has to be {' or '.join(known)}, got {given!r}"
@@ -309,7 +361,8 @@ def adaptive_rotated_convolution(
         weights = entry(name, params, "kernels")
         entry(name, params, "routing")
         found = route(layer, params, x, key)
-        turned = jnp.einsum("bnpq,nkq->bnkp", _turn(found.cos, found.sin), weights.reshape(kernels, -1, 9))
+        matrix = _TURNS[interpolation](found.cos, found.sin)
+        turned = jnp.einsum("bnpq,nkq->bnkp", matrix, weights.reshape(kernels, -1, 9))
         own = jnp.einsum("bn,bnkp->bkp", found.gates, turned)
         batch = x.shape[0]
         own = own.reshape(batch * channels_out, channels_in, 3, 3).astype(x.dtype)
@@ -318,7 +371,7 @@ def adaptive_rotated_convolution(
 
     spec = (
         *("adaptive_rotated_convolution", channels_in, channels_out, kernels),
-        *(routing, float(largest_angle), padding, float(dropout)),
+        *(routing, interpolation, float(largest_angle), padding, float(dropout)),
     )
     layer = intern(SignalLayer(spec, name, init, apply))
     return layer

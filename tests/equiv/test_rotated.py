@@ -20,8 +20,8 @@ EVERY = pytest.mark.parametrize("theta", ANGLES, ids=DEGREES)
 DTYPES = pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64], ids=["float32", "float64"])
 
 
-def matrix(theta, dtype=jnp.float64):
-    return np.asarray(rotation_matrix(jnp.asarray(theta, dtype)))
+def matrix(theta, dtype=jnp.float64, interpolation="bilinear"):
+    return np.asarray(rotation_matrix(jnp.asarray(theta, dtype), interpolation))
 
 
 # --- the matrix -----------------------------------------------------------------------------------
@@ -53,18 +53,44 @@ def test_the_written_out_rows():
 
 
 @EVERY
-def test_symmetries_of_the_matrix(theta):
-    m = matrix(theta)
+@pytest.mark.parametrize("interpolation", ["bilinear", "harmonic"])
+def test_symmetries_of_the_matrix(theta, interpolation):
+    made = functools.partial(matrix, interpolation=interpolation)
+    m = made(theta)
     np.testing.assert_allclose(m @ QUARTER, QUARTER @ m, rtol=0, atol=1e-15)
-    np.testing.assert_allclose(matrix(theta + np.pi / 2), QUARTER @ m, rtol=0, atol=1e-15)
-    np.testing.assert_allclose(MIRROR @ m @ MIRROR, matrix(-theta), rtol=0, atol=1e-15)
+    np.testing.assert_allclose(made(theta + np.pi / 2), QUARTER @ m, rtol=0, atol=3e-15)
+    np.testing.assert_allclose(MIRROR @ m @ MIRROR, made(-theta), rtol=0, atol=1e-15)
     np.testing.assert_allclose(m.sum(1), 1, rtol=0, atol=1e-15)
-    assert m.min() >= 0
+    assert interpolation == "harmonic" or m.min() >= 0
 
 
-def test_special_angles():
-    assert (matrix(0.0) == np.eye(9)).all()
-    np.testing.assert_allclose(matrix(np.pi / 2), QUARTER, atol=1e-15)
+@EVERY
+@DTYPES
+def test_harmonic_turns_compose(theta, dtype):
+    """They are a representation, and those by bilinear reading are none."""
+    made = functools.partial(matrix, dtype=dtype, interpolation="harmonic")
+    assert made(theta).dtype == dtype
+    np.testing.assert_allclose(made(theta) @ made(0.4), made(theta + 0.4), rtol=0, atol=20 * jnp.finfo(dtype).eps)
+    assert np.abs(matrix(0.3) @ matrix(0.4) - matrix(0.7)).max() > 0.1
+
+
+@EVERY
+def test_harmonic_turns_turn_the_moments(theta):
+    """The sum of a kernel stays, the vector of first moments and the tensor of second moments turn (y up)."""
+    kernel = np.random.default_rng(0).standard_normal(9)
+    y, x = (v.ravel() for v in np.mgrid[1:-2:-1, -1:2].astype(float))
+    places, turn = np.stack([x, y]), np.array([[np.cos(theta), -np.sin(theta)], [np.sin(theta), np.cos(theta)]])
+    turned = matrix(theta, interpolation="harmonic") @ kernel
+    assert abs(turned.sum() - kernel.sum()) < 1e-14
+    np.testing.assert_allclose(places @ turned, turn @ (places @ kernel), atol=1e-14)
+    second = [np.einsum("ip,jp,p->ij", places, places, k) for k in (kernel, turned)]
+    np.testing.assert_allclose(second[1], turn @ second[0] @ turn.T, atol=1e-13)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "harmonic"])
+def test_special_angles(interpolation):
+    assert (matrix(0.0, interpolation=interpolation) == np.eye(9)).all()
+    np.testing.assert_allclose(matrix(np.pi / 2, interpolation=interpolation), QUARTER, atol=1e-15)
     kernel = np.arange(9.0).reshape(3, 3)
     np.testing.assert_allclose(rotate(jnp.asarray(kernel), jnp.asarray(np.pi / 2)), np.rot90(kernel), atol=1e-14)
 
@@ -94,6 +120,8 @@ def test_derivatives():
 def test_bad_kernels():
     with pytest.raises(ValueError, match=re.escape("rotate takes kernels (..., 3, 3), got an array of shape (5, 5)")):
         rotate(jnp.ones((5, 5)), jnp.asarray(0.1))
+    with pytest.raises(ValueError, match="the interpolation of a turn has to be bilinear or harmonic, got 'cubic'"):
+        matrix(0.1, interpolation="cubic")
     assert np.isnan(matrix(np.nan)).any()
     assert rotate(jnp.ones((4, 1, 3, 3)), jnp.zeros(5)).shape == (4, 5, 3, 3)
 
@@ -180,10 +208,10 @@ def relative(a, b):
     return float(jnp.sqrt(jnp.sum((a - b) ** 2) / jnp.sum(b**2)))
 
 
-@pytest.mark.parametrize("padding", ["zero", "circular"])
+@pytest.mark.parametrize(("padding", "interpolation"), [("zero", "bilinear"), ("circular", "harmonic")])
 @pytest.mark.parametrize("turns", [1, 2, 3])
-def test_the_turning_layer_commutes_with_quarter_turns(padding, turns):
-    layer, params, x = made("turning", padding)
+def test_the_turning_layer_commutes_with_quarter_turns(padding, interpolation, turns):
+    layer, params, x = made("turning", padding, interpolation=interpolation)
     turn = functools.partial(jnp.rot90, k=turns, axes=(2, 3))
     before, after = route(layer, params, x), route(layer, params, turn(x))
     np.testing.assert_allclose(after.gates, before.gates, rtol=0, atol=1e-13)
@@ -284,6 +312,10 @@ def test_parameters():
             "the number of kernels of adaptive_rotated_convolution has to be a whole number of at least 1",
         ),
         ({"routing": "mine"}, "the routing of adaptive_rotated_convolution has to be paper or turning, got 'mine'"),
+        (
+            {"interpolation": "cubic"},
+            "the interpolation of adaptive_rotated_convolution has to be bilinear or harmonic",
+        ),
         ({"padding": "valid"}, "the padding of adaptive_rotated_convolution has to be zero or circular, got 'valid'"),
         ({"largest_angle": 0.0}, "the largest angle has to be above 0 and at most 180 degrees, got 0.0"),
         ({"largest_angle": float("nan")}, "the largest angle has to be above 0 and at most 180 degrees, got nan"),
