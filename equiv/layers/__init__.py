@@ -16,6 +16,8 @@ from equiv.layers.lie_conv import (
 )
 from equiv.layers.linear import affine, bias, dense, linear
 from equiv.layers.mlp import equivariant_mlp
+from equiv.layers.pyramid import gaussian_pyramid, integrated_norm, pyramid_convolution
+from equiv.layers.rotated import adaptive_rotated_convolution
 
 __all__ = [
     "Field",
@@ -25,13 +27,16 @@ __all__ = [
     "PlaneSignal",
     "SignalLayer",
     "Weight",
+    "adaptive_rotated_convolution",
     "affine",
     "bias",
     "bilinear",
     "dense",
     "equivariant_mlp",
     "gated",
+    "gaussian_pyramid",
     "group_conv",
+    "integrated_norm",
     "invariant_pool",
     "lifting",
     "linear",
@@ -39,6 +44,7 @@ __all__ = [
     "parallel",
     "pointwise",
     "pull_back",
+    "pyramid_convolution",
     "residual",
     "separable_group_conv",
     "serial",

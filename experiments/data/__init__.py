@@ -4,6 +4,10 @@ Nothing is downloaded. A generator has ``sample(key, n, ...) -> Samples``, a pur
 ``target(x, ...)``, the exact label of an input, so that the symmetry of the label can be measured as that of any other
 function; ``rep_in(group)`` and ``rep_out(group)`` say how a group acts on the two. The settings that break the
 symmetry are off by default, and the docstring of ``target`` says which subgroup they leave.
+
+Images that are to be moved come as functions on the plane (``affine.Shapes``): ``strokes`` and ``spline_digits``.
+Public benchmarks (``mnist``, ``affnist``, ``homnist``) have ``load(data, part) -> Images`` and ``missing(data, ...)``,
+the sentence that says which files have to be fetched.
 """
 
 from typing import NamedTuple
