@@ -347,8 +347,8 @@ def logm(a: Float[Array, "... n n"]) -> Float[Array, "... n n"]:
 # --- symmetric matrices --------------------------------------------------------------------------------------------
 #
 # An eigendecomposition is not differentiable where eigenvalues coincide, a function of the matrix is. So the
-# decompositions below are constants for derivatives, and each function states its own: in terms of the decomposition to
-# first order, in terms of functions with derivatives of their own beyond, so that all orders exist everywhere.
+# decompositions below are constants for derivatives, and each function states its own derivative in terms of functions
+# that have derivatives of their own, so that all orders exist everywhere.
 
 _mul = functools.partial(jnp.matmul, precision="highest")
 
@@ -483,7 +483,6 @@ def svd(a: Float[Array, "... n n"]) -> tuple[Float[Array, "... n n"], Float[Arra
     return u, s * unit[..., None], v
 
 
-@jax.custom_jvp
 def sylvester(
     p: Float[Array, "... n n"], u: Float[Array, "... n n"], s: Float[Array, "... n"], c: Float[Array, "... n n"]
 ) -> Float[Array, "... n n"]:
@@ -497,15 +496,22 @@ def sylvester(
         >>> sylvester(eye, eye, jnp.ones(2), eye).tolist()
         [[0.5, 0.0], [0.0, 0.5]]
     """
-    inner = _mul(_transpose(u), _mul(c, u)) / (s[..., :, None] + s[..., None, :])
-    return _mul(u, _mul(inner, _transpose(u)))
+    total = s[..., :, None] + s[..., None, :]
+    return _solved(lambda x: _mul(p, x) + _mul(x, p), c, lambda c: _along(u, 1 / total, c))
 
 
-@sylvester.defjvp
-def _sylvester_slope(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
-    (p, u, s, c), (dp, _, _, dc) = primals, tangents
-    x = sylvester(p, u, s, c)
-    return x, sylvester(p, u, s, dc - (_mul(dp, x) + _mul(x, dp)))
+def _solved(apply: Callable[[Array], Array], c: Array, solve: Callable[[Array], Array]) -> Array:
+    """The X with ``apply(X) = C``, for a symmetric linear map: ``solve(C)``, with the derivatives that apply implies.
+
+    A rule of ``jax.custom_jvp`` that calls another function with a rule would lose the second one as soon as the first
+    is differentiated backwards and the result forwards; a linear solve is a primitive and is not lost.
+    """
+    return jax.lax.custom_linear_solve(apply, c, lambda _, c: solve(c), symmetric=True)
+
+
+def _along(u: Array, weights: Array, e: Array) -> Array:
+    """``u (weights * (u^T e u)) u^T``: the derivative of a function along e, given its divided differences."""
+    return _mul(u, _mul(weights * _mul(_transpose(u), _mul(e, u)), _transpose(u)))
 
 
 @jax.custom_jvp
@@ -530,30 +536,6 @@ def _sqrt_slope(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tupl
     return root, sylvester(root, u, jnp.sqrt(s), dp)
 
 
-def _along(u: Array, weights: Array, e: Array) -> Array:
-    """``u (weights * (u^T e u)) u^T``: the derivative of a function along e, given its divided differences."""
-    return _mul(u, _mul(weights * _mul(_transpose(u), _mul(e, u)), _transpose(u)))
-
-
-@jax.custom_jvp
-def _exp_along(x: Array, u: Array, s: Array, e: Array) -> Array:
-    """``d exp(X) E``; the divided differences are ``exp((a + b) / 2) sinhc((a - b) / 2)``."""
-    rows, columns = s[..., :, None], s[..., None, :]
-    return _along(u, jnp.exp((rows + columns) / 2) * sinhc((rows - columns) ** 2 / 4), e)
-
-
-def _second_exp(x: Array, dx: Array, e: Array) -> Array:
-    """``d^2 exp(X) [E, dX]``, by the general exponential, which has derivatives of every order."""
-    first = lambda x: jax.jvp(expm, (x,), (e,))[1]
-    return jax.jvp(first, (x,), (dx,))[1]
-
-
-@_exp_along.defjvp
-def _exp_along_slope(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
-    (x, u, s, e), (dx, _, _, de) = primals, tangents
-    return _exp_along(x, u, s, e), _exp_along(x, u, s, de) + _second_exp(x, dx, e)
-
-
 @jax.custom_jvp
 def spectral_exp(
     x: Float[Array, "... n n"], u: Float[Array, "... n n"], s: Float[Array, "... n"]
@@ -570,30 +552,9 @@ def spectral_exp(
 
 @spectral_exp.defjvp
 def _exp_slope(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
+    """That of the general exponential, which has derivatives of every order."""
     (x, u, s), (dx, _, _) = primals, tangents
-    return spectral_exp(x, u, s), _exp_along(x, u, s, dx)
-
-
-@jax.custom_jvp
-def _log_along(p: Array, u: Array, s: Array, e: Array) -> Array:
-    """``Y = d log(P) E``; the divided differences are ``2 artanh(t) / t / (a + b)``, ``t = (a - b) / (a + b)``."""
-    rows, columns = s[..., :, None], s[..., None, :]
-    total, t = rows + columns, (rows - columns) / (rows + columns)
-    small = jnp.abs(t) < 0.125
-    near, far = jnp.where(small, t, 0) ** 2, jnp.where(small, 0.5, t)
-    series = jnp.ones_like(t) / 17
-    for k in range(15, 0, -2):
-        series = 1 / k + near * series
-    quotient = jnp.where(small, 1, (jnp.log(rows) - jnp.log(columns)) / 2)
-    return _along(u, 2 * jnp.where(small, series, quotient / far) / total, e)
-
-
-@_log_along.defjvp
-def _log_along_slope(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
-    """Differentiate ``d exp(X) Y = E`` with ``X = log P``: ``d exp(X) dY = dE - d^2 exp(X) [Y, dX]``."""
-    (p, u, s, e), (dp, _, _, de) = primals, tangents
-    y, x = _log_along(p, u, s, e), spectral_log(p, u, s)
-    return y, _log_along(p, u, s, de - _second_exp(x, _log_along(p, u, s, dp), y))
+    return spectral_exp(x, u, s), jax.jvp(expm, (x,), (dx,))[1]
 
 
 @jax.custom_jvp
@@ -612,8 +573,18 @@ def spectral_log(
 
 @spectral_log.defjvp
 def _log_slope(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
+    """``d exp(X) dX = dP``; divided differences of log: ``2 artanh(t) / t / (a + b)``, ``t = (a - b) / (a + b)``."""
     (p, u, s), (dp, _, _) = primals, tangents
-    return spectral_log(p, u, s), _log_along(p, u, s, dp)
+    x, rows, columns = spectral_log(p, u, s), s[..., :, None], s[..., None, :]
+    total, t = rows + columns, (rows - columns) / (rows + columns)
+    small = jnp.abs(t) < 0.125
+    near, far = jnp.where(small, t, 0) ** 2, jnp.where(small, 0.5, t)
+    series = jnp.ones_like(t) / 17
+    for k in range(15, 0, -2):
+        series = 1 / k + near * series
+    quotient = jnp.where(small, 1, (jnp.log(rows) - jnp.log(columns)) / 2)
+    weights = 2 * jnp.where(small, series, quotient / far) / total
+    return x, _solved(lambda y: jax.jvp(expm, (x,), (y,))[1], dp, lambda e: _along(u, weights, e))
 
 
 # --- polar factors and rotations -----------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def _rotation_log(n: int, g: Float[Array, "... n n"]) -> Float[Array, "... d"]:
         w, v = _quaternion(g)
         length = numerics.norm(v)
         small = length < 1e-3
-        t = jnp.where(small, (length / jnp.where(small, w, 1)) ** 2, 0)
+        t = jnp.where(small, jnp.sum(v**2, axis=-1) / jnp.where(small, w, 1) ** 2, 0)
         near = 2 / jnp.where(small, w, 1) * (1 - t / 3 + t**2 / 5 - t**3 / 7)
         far = 2 * jnp.arctan2(jnp.where(small, 1, length), jnp.where(small, 1, w)) / jnp.where(small, 1, length)
         log = jnp.where(small, near, far)[..., None] * v
