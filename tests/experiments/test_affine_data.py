@@ -109,7 +109,7 @@ def test_the_size_is_that_of_mnist(kind):
 @pytest.mark.parametrize("strength", [0.0, 1.0, 2.0])
 def test_copies_stay_in_the_picture(kind, strength):
     """Hardly any ink lies outside, and what is drawn is inside the box."""
-    shape = shapes(kind, 200)
+    shape = shapes(kind, 100)
     moved = shape.moved(*sample_affine(jax.random.key(1), shape, strength))
     low, high = moved.extent()
     fits = np.asarray((high - low).max(-1) <= SIDE)
@@ -216,19 +216,20 @@ def test_lines_are_even():
 
 
 def test_a_class_can_be_told_from_another():
-    """Not without examples, but with some: nearest neighbours on 100 and on 1000 digits."""
-    shape, labels = strokes.draw(jax.random.key(0), 1500)
-    x, y = np.asarray(shape.render()).reshape(1500, -1), np.asarray(labels)
-    few, many = (KNeighborsClassifier(1).fit(x[:n], y[:n]).score(x[1000:], y[1000:]) for n in (100, 1000))
-    assert 0.7 < few < many - 0.05
-    assert 0.92 < many < 0.99
+    """Not without examples, but with some: nearest neighbours on 50 and on 700 digits."""
+    shape, labels = strokes.draw(jax.random.key(0), 1100, jnp.float32)
+    x, y = np.asarray(jax.jit(lambda s: s.render(24))(shape)).reshape(1100, -1), np.asarray(labels)
+    few, many = (KNeighborsClassifier(1).fit(x[:n], y[:n]).score(x[700:], y[700:]) for n in (50, 700))
+    assert 0.55 < few < many - 0.1
+    assert 0.9 < many < 0.99
 
 
 def test_most_turned_sixes_are_no_nines():
-    shape, labels = strokes.draw(jax.random.key(0), 6000)
-    six, nine = (shape.take(jnp.flatnonzero(labels == k)[:500]) for k in (6, 9))
-    half = repeated(-np.eye(2), 500)
-    x = np.concatenate([six.moved(half, repeated([0.0, 0.0], 500)).render(), nine.render()]).reshape(1000, -1)
-    y = np.arange(1000) < 500
-    train = np.arange(1000) % 2 == 0
+    n = 350
+    shape, labels = strokes.draw(jax.random.key(0), 5000)
+    six, nine = (shape.take(jnp.flatnonzero(labels == k)[:n]) for k in (6, 9))
+    half = repeated(-np.eye(2), n)
+    x = np.concatenate([six.moved(half, repeated([0.0, 0.0], n)).render(24), nine.render(24)]).reshape(2 * n, -1)
+    y = np.arange(2 * n) < n
+    train = np.arange(2 * n) % 2 == 0
     assert KNeighborsClassifier(1).fit(x[train], y[train]).score(x[~train], y[~train]) > 0.9

@@ -15,10 +15,10 @@ from experiments.data.public import Images
 from experiments.record import Mistake
 
 PROTOCOL = affnist.Protocol(
-    n_train=48,
+    n_train=32,
     width=2,
     samples=2,
-    epochs=15,
+    epochs=12,
     batch_size=16,
     test_batch_size=7,
     learning_rate=0.01,
@@ -38,7 +38,7 @@ def bars(n, seed=0):
 
 def test_a_model_learns_and_is_counted():
     with jax.enable_x64(False):
-        found = affnist.trained(PROTOCOL, "cnn", jax.random.key(0), bars(48))
+        found = affnist.trained(PROTOCOL, "cnn", jax.random.key(0), bars(32))
         assert found.loss[-1] < 0.3 * found.loss[0]
         test = bars(45, seed=1)
         accuracy = affnist.testing(PROTOCOL.shared, "cnn", affnist.stored)
