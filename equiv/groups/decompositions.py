@@ -477,7 +477,7 @@ def _cartan_exp(x: Array, angles: Array) -> Array:
     return _mul(_sym_exp(x), rotation)
 
 
-def cartan_exp(x: Float[Array, "... n m"], omega: Float[Array, "... n m"]) -> Float[Array, "... n n"]:
+def cartan_exp(x: Float[Array, "... n m"], omega: Float[Array, "... k l"]) -> Float[Array, "... n n"]:
     """``exp(X) exp(Omega)``, of positive determinant; onto, and inverse to ``cartan_log`` for angles below pi.
 
     Args:

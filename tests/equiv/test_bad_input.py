@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from flax import linen
 
+from equiv import groups
 from equiv.flax import from_linen
 from equiv.groups import (
     cyclic,
@@ -30,6 +31,7 @@ from equiv.groups import (
     unembed,
     union,
 )
+from equiv.groups import decompositions as d
 from equiv.layers import (
     affine,
     bias,
@@ -106,6 +108,80 @@ CASES = {
     "lorentz(0, 3)": (lambda: lorentz(0, 3), ValueError, ["both signs", "no positive one", "use so or o"]),
     "lorentz(-1, 3)": (lambda: lorentz(-1, 3), ValueError, ["positive coordinates of lorentz", "got -1"]),
     "component": (lambda: lorentz(1, 3, "proper"), ValueError, ["identity, special, orthochronous, full", "'proper'"]),
+    "se(0)": (lambda: groups.se(0), ValueError, ["dimension of se", "at least 1", "got 0"]),
+    "e(-1)": (lambda: groups.e(-1), ValueError, ["dimension of e", "got -1"]),
+    "affine(0, H)": (lambda: groups.affine(0, SO3), ValueError, ["dimension of affine", "got 0"]),
+    "affine of other matrices": (
+        lambda: groups.affine(2, SO3),
+        ValueError,
+        ["affine(2, H)", "2 x 2 matrices", "elements of SO(3) are 3 x 3 matrices"],
+    ),
+    "affine of no matrices": (
+        lambda: groups.affine(2, cyclic(3)),
+        ValueError,
+        ["2 x 2 matrices", "elements of cyclic(3) are no matrices"],
+    ),
+    "elements of SE(2)": (lambda: groups.se(2).elements(), ValueError, ["SE(2)", "infinitely many", "use sample"]),
+    "index of SE(2)": (lambda: groups.se(2).index(groups.se(2).identity()), ValueError, ["SE(2)", "cannot list"]),
+    "lie of SE(2)": (lambda: groups.se(2).lie(), ValueError, ["SE(2)", "pairs (translation, matrix)", "use exp"]),
+    "linear part of SO(3)": (lambda: groups.linear_part(SO3), ValueError, ["affine, se or e", "got SO(3)"]),
+    "standard of SE(2)": (
+        lambda: standard(groups.se(2)),
+        ValueError,
+        ["SE(2) has no standard", "translations are not linear", "linear_part(SE(2))"],
+    ),
+    "regular of SE(2)": (lambda: regular(groups.se(2)), ValueError, ["finite group", "got SE(2)"]),
+    # groups: decompositions
+    "polar of a mirror": (
+        lambda: d.polar(jnp.diag(jnp.array([1.0, -2.0]))),
+        ValueError,
+        ["polar needs matrices of positive determinant", "the matrix has determinant -2"],
+    ),
+    "log of the third": (
+        lambda: d.cartan_log(jnp.asarray(np.tile(np.eye(3), (4, 1, 1))).at[2, 1, 1].set(0)),
+        ValueError,
+        ["cartan_log needs", "the one at index 2 has determinant 0"],
+    ),
+    "iwasawa of NaN": (
+        lambda: d.iwasawa(jnp.full((2, 1, 2, 2), jnp.nan)),
+        ValueError,
+        ["iwasawa needs", "the one at index 0, 0 has an entry that is not finite"],
+    ),
+    "polar of a rectangle": (lambda: d.polar(zeros(4, 2, 3)), ValueError, ["square matrices", "got shape (4, 2, 3)"]),
+    "polar of 1 x 1": (lambda: d.polar(jnp.ones((1, 1))), ValueError, ["size n of at least 2", "got shape (1, 1)"]),
+    "log of a rectangle": (lambda: d.cartan_log(zeros(2, 3)), ValueError, ["cartan_log takes square matrices"]),
+    "spd_log of a shear": (
+        lambda: d.spd_log(jnp.array([[1.0, 2.0], [0.0, 1.0]])),
+        ValueError,
+        ["symmetric positive definite", "(i, j) and (j, i) that differ by 2"],
+    ),
+    "spd_sqrt of a saddle": (
+        lambda: d.spd_sqrt(jnp.diag(jnp.array([1.0, 2.0, -3.0]))),
+        ValueError,
+        ["symmetric positive definite", "smallest eigenvalue -3"],
+    ),
+    "sym_exp of infinity": (lambda: d.sym_exp(jnp.full((2, 2), jnp.inf)), ValueError, ["finite", "not finite"]),
+    "density of 1 x 1": (lambda: d.log_haar_density(zeros(5, 1, 1)), ValueError, ["size n of at least 2"]),
+    "cartan_exp of two sizes": (
+        lambda: d.cartan_exp(zeros(2, 2), zeros(3, 3)),
+        ValueError,
+        ["two matrices of one size", "(2, 2) and (3, 3)"],
+    ),
+    "coordinates of O(3)": (
+        lambda: d.cartan_coordinates(O3, jnp.eye(3)),
+        ValueError,
+        ["gl_plus(n), sl(n) and so(n)", "got O(3)"],
+    ),
+    "coordinates of another size": (
+        lambda: d.cartan_coordinates(sl(2), jnp.eye(3)),
+        ValueError,
+        ["SL(2) are 2 x 2", "shape (3, 3)"],
+    ),
+    "too many coordinates": (
+        lambda: d.from_cartan_coordinates(sl(2), zeros(4)),
+        ValueError,
+        ["SL(2) has 3 coordinates", "got shape (4,)"],
+    ),
     # groups: from other groups
     "union()": (lambda: union(), ValueError, ["one or more matrix groups", "got none"]),
     "cyclic in union": (lambda: union(SO3, cyclic(3)), ValueError, ["cyclic(3) are none", "from_generators"]),
