@@ -85,7 +85,7 @@ def siren(hidden: int = 60, depth: int = 3, frequency: float = 10.0) -> Field:
     def init(key: jax.Array, dim: int, n_out: int, fan_in: int, dtype: Any = float) -> Params:
         sizes = [dim] + [hidden] * depth
         bounds = [1 / dim] + [(6 / hidden) ** 0.5 / frequency] * (depth - 1)
-        keys = jax.random.split(key, depth + 1)
+        keys = tuple(jax.random.split(key, depth + 1))
         sines = tuple(
             {"weight": jax.random.uniform(k, shape, dtype, -bound, bound), "bias": jnp.zeros(shape[1], dtype)}
             for k, shape, bound in zip(keys, itertools.pairwise(sizes), bounds)

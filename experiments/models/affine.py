@@ -172,7 +172,7 @@ def _filled(
     """The shape; ``stage`` says what is kept of each part for its gradient."""
 
     def init(key: jax.Array) -> dict[str, Any]:
-        keys = jax.random.split(key, 5)
+        keys = tuple(jax.random.split(key, 5))
         return {
             "first": parts.first_init(keys[0]),
             "block": tuple(conv.init(k) for conv, k in zip(parts.block, keys[1:3])),
@@ -309,7 +309,7 @@ def moving_frame(width: int, n_classes: int = 10, precision: Precision = "float3
     last = _free(width, width, "valid")
 
     def init(key: jax.Array) -> dict[str, Any]:
-        keys = jax.random.split(key, 6)
+        keys = tuple(jax.random.split(key, 6))
         return {
             "first": lifting.init(keys[0], jnp.float32),
             "mix": mix.init(keys[1], jnp.float32),
