@@ -12,6 +12,7 @@ symmetric(n)            int32, the images of 0 ... n-1   ``(n,)``
 shifts(shape)           int32, one shift per axis        ``(len(shape),)``
 matrix groups           matrix                           ``(n, n)``
 product(G, H)           ``(g, h)``                       that of each
+affine(n, H), se, e     ``(translation, matrix)``        ``(n,)``, ``(n, n)``
 ======================  ===============================  =====================
 
 The left action convention holds everywhere: ``compose(g, h)`` acts with ``h`` first. The Lie algebra has coordinates

@@ -381,13 +381,13 @@ def _refuse_infinite(x: Array, name: str) -> None:
 
 
 def _screened(a: Array) -> tuple[Array, Array]:
-    """Whether the matrices are in GL+(n), and the matrices: NaN where not for n = 3, the identity beyond.
+    """Whether the matrices are in GL+(n), and the matrices: an entry is NaN where not for n = 3, the identity beyond.
 
-    Through Jacobi's loop NaN comes out by itself, and a check of many results costs more than one of what goes in.
+    Jacobi's loop makes every result NaN of one NaN, and a check of many results costs more than one of what goes in.
     """
     fine = _positive_determinant(a)
     if a.shape[-1] == 3:
-        return jnp.ones_like(fine), jnp.where(fine[..., None, None], a, jnp.nan)
+        return jnp.ones_like(fine), a.at[..., 0, 0].set(jnp.where(fine, a[..., 0, 0], jnp.nan))
     return fine, jnp.where(fine[..., None, None], a, jnp.broadcast_to(jnp.eye(a.shape[-1], dtype=a.dtype), a.shape))
 
 
