@@ -89,6 +89,9 @@ def _affine(n: int, linear: Group, name: str) -> Group:
         back = _integral(linear, x)
         back = invert(back) if n <= 3 else jnp.linalg.inv(back)
         start = _moved(back, g[0])
+        if not linear.dim:  # its logarithm has no coordinate that could be NaN
+            near = linear.distance(g[1], linear.identity(g[1].dtype).reshape((1,) * (g[1].ndim - 2) + (n, n))) < 1e-3
+            start = jnp.where(near[..., None], start, jnp.nan)
         batch = jnp.broadcast_shapes(start.shape[:-1], x.shape[:-1])
         parts = [jnp.broadcast_to(part, (*batch, part.shape[-1])) for part in (start, x)]
         return jnp.concatenate(parts, axis=-1)

@@ -14,6 +14,7 @@ from equiv.groups import (
     gl_plus,
     linear_part,
     modular,
+    polyhedral,
     product,
     scaling,
     se,
@@ -22,6 +23,7 @@ from equiv.groups import (
     sp,
     union,
 )
+from equiv.laws import measure_group_axioms
 from equiv.layers import linear
 from equiv.reps import restrict, standard
 
@@ -105,6 +107,19 @@ def test_mirrors_have_no_logarithm_and_are_drawn():
     assert (np.isnan(jax.jit(e(2).log)(g)).any(axis=1) == (sign < 0)).all()
     x, h = e(2).generators()
     assert (x.tolist(), h.tolist()) == ([[0, 0]], [[[1, 0], [0, -1]]])
+
+
+def test_translations_with_finitely_many_matrices():
+    """Of the line with its mirror, and of space with the rotations of a cube: only translations have a logarithm."""
+    for group in (e(1), affine(3, polyhedral("octahedral"))):
+        n = group.shape[0][0]
+        assert (group.dim, group.order) == (n, None)
+        x = jnp.arange(1.0, n + 1)
+        np.testing.assert_array_equal(group.exp(x)[0], x)
+        np.testing.assert_array_equal(group.log(group.exp(x)), x)
+        turned = x, group.generators()[1][0]
+        assert np.isnan(group.log(turned)).all()
+        assert measure_group_axioms(group, key=jax.random.key(0), n=64).eps_units < 20
 
 
 def test_one_group_has_one_record():
