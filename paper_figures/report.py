@@ -105,9 +105,11 @@ def _summary(claims: list[dict[str, Any]]) -> str:
     holds = sum(row["verdict"] == "holds" for row in claims)
     fails = sum(row["violate"] == "fails" for row in claims)
     recalled = sum(row["known"] == "recalled" for row in claims)
+    still = sum(row["verdict"] == "open" for row in claims)
+    rest = f"{still} {'is' if still == 1 else 'are'} open, since the results are too small to decide. " if still else ""
     return (
         f"{holds} of {len(claims)} claims hold as stated, and {fails} of {len(claims)} fail, as they have to, when "
-        f"one assumption is dropped. {recalled} {'statement is' if recalled == 1 else 'statements are'} recalled "
+        f"one assumption is dropped. {rest}{recalled} {'statement is' if recalled == 1 else 'statements are'} recalled "
         "from the literature, not read again, and marked so."
     )
 

@@ -92,7 +92,7 @@ def row(judgement: Judgement) -> dict[str, Any]:
     return {
         "name": claim.name,
         "kind": claim.kind,
-        "verdict": "holds" if verdict.holds else "fails",
+        "verdict": "open" if judgement.open else "holds" if verdict.holds else "fails",
         "violate": judgement.violate,
         "known": claim.source.known,
         "predicted": verdict.predicted,
@@ -237,7 +237,7 @@ def _check(options: argparse.Namespace, console: Console) -> int:
         _report(judgements, console)
         if written:
             print(f"wrote {written}")
-    return 0 if all(j.passed for j in judgements) else 1
+    return 0 if all(j.passed or j.open for j in judgements) else 1
 
 
 def _plain_row(judgement: Judgement) -> dict[str, Any]:
@@ -254,6 +254,7 @@ def _report(judgements: list[Judgement], console: Console) -> None:
         why, seconds = j.verdict.sentence, f"{j.seconds:.1f}"
         if console.is_terminal:
             colours = ("green" if j.verdict.holds else "red", "green" if violate == "fails" else "red")
+            colours = ("yellow", "yellow") if j.open else colours
             marked = (Text(text, colour) for text, colour in zip((verdict, violate), colours))
             table.add_row(name, kind, *marked, known, seconds, *((Text(why),) if wide else ()))
         else:
@@ -262,12 +263,14 @@ def _report(judgements: list[Judgement], console: Console) -> None:
         console.print(table)
     for j in judgements:
         if not j.verdict.holds and console.is_terminal and not wide:
-            print(f"{j.claim.name} fails: {j.verdict.sentence}")
+            print(f"{j.claim.name} {'is open' if j.open else 'fails'}: {j.verdict.sentence}")
         if j.evidence is not None and j.violate != "fails":
             what = "holds" if j.violate == "holds" else "proves nothing"
             print(f"violation of {j.claim.name} {what}: {j.refutation.sentence}")
     passed = sum(j.passed for j in judgements)
-    print(f"{passed} of {len(judgements)} claims hold, with a violation that fails")
+    still = sum(j.open for j in judgements)
+    rest = f"; {still} {'is' if still == 1 else 'are'} open, the results are too small" if still else ""
+    print(f"{passed} of {len(judgements)} claims hold, with a violation that fails{rest}")
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -20,7 +20,8 @@ The second condition of a rate and a ratio is what keeps a measurement that says
 everything. Numbers that miss only this condition, NaN, infinity and a standard error of zero are *unsound*: a claim
 judged on them does not hold, and a violation judged on them does not count as failing either. ``standard_error=None``
 says that the values are exact (counts, or both sides of an identity), which a ratio or a separation, being statements
-about draws, refuses.
+about draws, refuses. A claim about a trained network may say of stored results that they are too small to decide it
+(``TooSmall``); it is then *open*.
 
 A claim gets a fixed key, made from its name, and is judged once; nobody tries keys until one is green. A claim about an
 experiment gets the stored dataset in the place of the key. Everything is computed in float64.
@@ -41,6 +42,7 @@ __all__ = [
     "Evidence",
     "Judgement",
     "Source",
+    "TooSmall",
     "Verdict",
     "bootstrap",
     "generator",
@@ -61,6 +63,13 @@ WIDEST_RATIO = 0.1
 """The same for a ratio, relative to the prediction."""
 
 Kind = Literal["identity", "bound", "rate", "ratio", "separation"]
+
+
+class TooSmall(ValueError):
+    """Raised by a claim's ``predict`` for stored results that cannot decide it; says what they would have to have.
+
+    Such a claim is *open*: neither held nor refuted, as by the small preset of an experiment that trains for hours.
+    """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,6 +204,7 @@ class Judgement:
         violation: what ``violate`` gave; None if it raised.
         refutation: the verdict on the violation; has to fail, on sound numbers.
         seconds: it took.
+        open: whether the stored results are too small to decide; the verdict's sentence says why.
     """
 
     claim: Claim
@@ -204,10 +214,13 @@ class Judgement:
     violation: Evidence | None
     refutation: Verdict
     seconds: float
+    open: bool = False
 
     @property
     def violate(self) -> str:
-        """``fails``, as it has to; ``holds``; or ``unsound`` if it raised, or failed on numbers that say nothing."""
+        """``fails``, as it has to; ``holds``; ``open``; or ``unsound``: it raised, or failed on empty numbers."""
+        if self.open:
+            return "open"
         if not self.refutation.sound:
             return "unsound"
         return "holds" if self.refutation.holds else "fails"
@@ -392,6 +405,8 @@ def judge(claim: Claim, results: Any = None) -> Judgement:
 
     try:
         predicted = claim.predict(given())
+    except TooSmall as error:
+        return dataclasses.replace(unjudged(claim, str(error)), seconds=time.perf_counter() - start, open=True)
     except Exception as error:
         sentence = f"predict raised {type(error).__name__}: {_first_line(error)}"
         return dataclasses.replace(unjudged(claim, sentence), seconds=time.perf_counter() - start)

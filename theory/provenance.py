@@ -21,8 +21,8 @@ def provenance() -> dict[str, Any]:
     """What has to be known to compute a result again.
 
     Returns:
-        ``git_commit`` (that of the environment variable EQUIV_COMMIT in a copy of a checkout), ``git_dirty``, ``versions`` (JSON), ``device``, ``precision``,
-        ``xla_flags`` and ``time`` (UTC, ISO 8601).
+        ``git_commit`` (that of the environment variable EQUIV_COMMIT in a copy of a checkout), ``git_dirty``,
+        ``versions`` (JSON), ``device``, ``precision``, ``xla_flags`` and ``time`` (UTC, ISO 8601).
 
     Example:
         >>> sorted(provenance())

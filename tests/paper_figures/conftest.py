@@ -98,6 +98,29 @@ def contest(axis, values, tests=("same law",), label=True):
     return made_up
 
 
+def affine_digits(draw):
+    data, models = ["digits", "strokes"], ["cnn", "cnn_augmented", "gl2", "moving_frame", "sl2", "so2"]
+    n, trials, strength, samples = [50, 1000], 3, [0.0, 1.0, 2.0], [1, 10, 64]
+    shape = len(data), len(models), len(n), trials
+    return xr.Dataset(
+        {
+            "accuracy": (("data", "model", "n", "trial", "strength"), draw.uniform(0.1, 1, (*shape, len(strength)))),
+            "accuracy_samples": (
+                ("data", "model", "n", "trial", "samples"),
+                draw.uniform(0.1, 1, (*shape, len(samples))),
+            ),
+        },
+        coords={
+            "data": data,
+            "model": models,
+            "n": n,
+            "trial": np.arange(trials),
+            "strength": strength,
+            "samples": samples,
+        },
+    )
+
+
 def exp_image_fraction(draw):
     r, trials = [0.5, 1.0, 2.0, 4.0], 3
     return xr.Dataset(
@@ -129,6 +152,7 @@ RESULTS = {
     "generalisation_gap": generalisation_gap,
     "digits_sample_complexity": digits_sample_complexity,
     "emlp_data_efficiency": emlp_data_efficiency,
+    "affine_digits": affine_digits,
     "exp_image_fraction": exp_image_fraction,
     "haar_sampling_error": haar_sampling_error,
 }

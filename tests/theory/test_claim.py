@@ -6,7 +6,19 @@ import jax
 import numpy as np
 import pytest
 
-from theory.claim import KINDS, Claim, Evidence, Source, bootstrap, generator, judge, key_of, mean_evidence, weigh
+from theory.claim import (
+    KINDS,
+    Claim,
+    Evidence,
+    Source,
+    TooSmall,
+    bootstrap,
+    generator,
+    judge,
+    key_of,
+    mean_evidence,
+    weigh,
+)
 
 SOURCE = Source("A. Author", "A title", "Venue 2000", None, "Theorem 1", "derived")
 POINTS = np.array([1.0, 2.0, 4.0, 8.0])
@@ -220,6 +232,18 @@ def test_what_raises_does_not_hold_and_says_so():
         sentence = (judgement.refutation if name == "violate" else judgement.verdict).sentence
         assert sentence == f"{name} raised RuntimeError: no luck today"
     assert judgement.verdict.holds, "a violation that raises leaves the verdict alone"
+
+
+def test_results_that_are_too_small_leave_a_claim_open():
+    def predict(dataset):
+        raise TooSmall("it takes 1000 digits")
+
+    predicted, evidence = HOLDS["ratio"]
+    judgement = judge(a_claim("ratio", predicted, evidence, FAILS["ratio"][1], predict=predict))
+    assert judgement.open
+    assert judgement.violate == "open"
+    assert not judgement.passed
+    assert judgement.verdict.sentence == "it takes 1000 digits"
 
 
 def test_the_key_is_made_from_the_name():
