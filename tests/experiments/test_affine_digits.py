@@ -77,7 +77,8 @@ def test_a_moving_frame_forgets_how_a_digit_was_moved():
     for n in (1, 8, 48):
         still, moved = logits_of(model, n, False), logits_of(model, n, True)
         errors.append(np.sqrt(np.mean((moved - still) ** 2) / np.mean((still - still.mean(axis=0)) ** 2)))
-    assert errors[2] < 0.2 < errors[1] < errors[0]  # what is left comes from the pixels
+    assert errors[2] < 0.2  # what is left comes from the pixels
+    assert min(errors[:2]) > 5 * errors[2]
     other = affine.resnet(sl(2), WIDTH)
     still, moved = logits_of(other, 8, False), logits_of(other, 8, True)
     assert np.sqrt(np.mean((moved - still) ** 2) / np.mean((still - still.mean(axis=0)) ** 2)) > 3 * errors[2]
