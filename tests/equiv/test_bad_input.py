@@ -38,7 +38,9 @@ from equiv.layers import (
     bilinear,
     dense,
     equivariant_mlp,
+    fields,
     gated,
+    lie_conv,
     linear,
     parallel,
     pointwise,
@@ -81,6 +83,12 @@ def params(layer):
 
 def zeros(*shape):
     return jnp.zeros(shape)
+
+
+PICTURE = lie_conv.image(jnp.ones((2, 9, 9)))
+LIFTED = lie_conv.GroupSignal(jnp.ones((2, 3, 9, 9)), jnp.tile(jnp.eye(2), (3, 1, 1)), jnp.zeros(3), 0.4 * jnp.eye(2))
+LIFT, CONV = lie_conv.lifting(groups.sl(2), 2, 1), lie_conv.group_conv(groups.sl(2), 2, 1)
+MIRROR = jnp.tile(jnp.diag(jnp.array([1.0, -1.0])), (3, 1, 1))
 
 
 CASES = {
@@ -131,6 +139,55 @@ CASES = {
         ["SE(2) has no standard", "translations are not linear", "linear_part(SE(2))"],
     ),
     "regular of SE(2)": (lambda: regular(groups.se(2)), ValueError, ["finite group", "got SE(2)"]),
+    # layers of signals
+    "image of another shape": (
+        lambda: lie_conv.image(zeros(1, 4, 6)),
+        ValueError,
+        ["square", "4 rows of 6 pixels", "pad"],
+    ),
+    "spacing 0": (
+        lambda: lie_conv.image(zeros(1, 4, 4), 0.0),
+        ValueError,
+        ["spacing of pixels", "above zero", "got 0.0"],
+    ),
+    "lifting of SL(3)": (
+        lambda: lie_conv.lifting(groups.sl(3), 1, 1),
+        ValueError,
+        ["gl_plus(2), sl(2) or so(2)", "SL(3)"],
+    ),
+    "group_conv of O(2)": (lambda: lie_conv.group_conv(o(2), 1, 1), ValueError, ["gl_plus(2), sl(2) or so(2)", "O(2)"]),
+    "even kernel": (lambda: lie_conv.to_plane(so(2), 1, 1, 4), ValueError, ["size of to_plane", "odd", "got 4"]),
+    "no channels": (lambda: lie_conv.lifting(so(2), 0, 1), ValueError, ["channels that lifting takes", "got 0"]),
+    "another padding": (lambda: lie_conv.lifting(so(2), 1, 1, padding="full"), ValueError, ["valid or same", "'full'"]),
+    "no chunk": (lambda: lie_conv.group_conv(so(2), 1, 1, chunk=0), ValueError, ["chunk of group_conv", "got 0"]),
+    "no elements": (
+        lambda: LIFT.apply(params(LIFT), PICTURE, zeros(0, 2, 2)),
+        ValueError,
+        ["one or more", "(0, 2, 2)"],
+    ),
+    "mirrors": (
+        lambda: LIFT.apply(params(LIFT), PICTURE, MIRROR),
+        ValueError,
+        ["positive determinant", "[[1.0, 0.0], [0.0, -1.0]] at 0"],
+    ),
+    "NaN among the elements": (
+        lambda: CONV.apply(params(CONV), LIFTED._replace(elements=LIFTED.elements.at[2, 0, 0].set(jnp.nan))),
+        ValueError,
+        ["positive determinant", "nan", "at 2"],
+    ),
+    "three elements for four slices": (
+        lambda: CONV.apply(params(CONV), LIFTED._replace(values=zeros(2, 4, 9, 9))),
+        ValueError,
+        ["as many elements", "4 slices and 3 elements"],
+    ),
+    "channels of a signal": (
+        lambda: CONV.apply(params(CONV), LIFTED._replace(values=zeros(5, 3, 9, 9))),
+        ValueError,
+        ["with 2 channels", "(5, 3, 9, 9)"],
+    ),
+    "sharpness -1": (lambda: lie_conv.invariant_pool(LIFTED, -1.0), ValueError, ["sharpness", "at least 0", "-1.0"]),
+    "siren of no width": (lambda: fields.siren(0), ValueError, ["width of siren", "got 0"]),
+    "siren of frequency 0": (lambda: fields.siren(frequency=0.0), ValueError, ["frequency of siren", "above zero"]),
     # groups: decompositions
     "polar of a mirror": (
         lambda: d.polar(jnp.diag(jnp.array([1.0, -2.0]))),
