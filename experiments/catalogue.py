@@ -14,6 +14,7 @@ from experiments import (
     soft_inertia,
     soft_trajectories,
     symmetry_discovery,
+    turned_kernels,
 )
 from experiments.record import Experiment
 
@@ -32,6 +33,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         soft_trajectories.EXPERIMENT,
         exp_image_fraction.EXPERIMENT,
         haar_sampling_error.EXPERIMENT,
+        turned_kernels.EXPERIMENT,
         affine_digits.EXPERIMENT,
         affnist.EXPERIMENT,
         homnist.EXPERIMENT,

@@ -19,6 +19,7 @@ from paper_figures import (
     soft_risk,
     soft_trajectories,
     symmetry_discovery,
+    turned_kernels,
 )
 from paper_figures.record import Figure
 
@@ -45,6 +46,7 @@ FIGURES: dict[str, Figure] = {
         invariant_counts.FIGURE,
         exp_image_fraction.FIGURE,
         haar_sampling_error.FIGURE,
+        turned_kernels.FIGURE,
     )
 }
 """Name -> figure."""

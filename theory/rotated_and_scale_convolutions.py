@@ -22,6 +22,7 @@ found.
 
 import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +32,7 @@ from equiv.layers.pyramid import gaussian_pyramid, halved, integrated_norm, pyra
 from equiv.layers.rotated import adaptive_rotated_convolution, rotate, rotation_matrix, route
 from theory.claim import Claim, Evidence, Source, generator, mean_evidence
 
-__all__ = ["CLAIMS", "turning_errors"]
+__all__ = ["CLAIMS", "Scenes", "around", "draw_scenes", "look", "pixels", "relative_error", "turning_errors"]
 
 _ARC = Source(
     author="Y. Pu, Y. Wang, Z. Xia, Y. Han, Y. Wang, W. Gan, Z. Wang, S. Song, G. Huang",
@@ -114,6 +115,86 @@ _ANGLES = np.array([30, 45, 60, 75, 90])
 _SIGHT, _BLOBS = 24, 6
 
 
+class Scenes(NamedTuple):
+    """Sums of Gaussians in the plane, known everywhere; the unit is a pixel, the middle of an image at the origin.
+
+    Attributes:
+        mean: (trials, C, blobs, 2).
+        inverse: (trials, C, blobs, 2, 2), of the covariances.
+        height: (trials, C, blobs).
+    """
+
+    mean: jax.Array
+    inverse: jax.Array
+    height: jax.Array
+
+
+def draw_scenes(draw: np.random.Generator, trials: int) -> Scenes:
+    """Scenes of three channels.
+
+    Example:
+        >>> draw_scenes(np.random.default_rng(0), 5).height.shape
+        (5, 3, 6)
+    """
+    mean = draw.uniform(-6, 6, (trials, _CHANNELS, _BLOBS, 2))
+    axes = draw.normal(size=(trials, _CHANNELS, _BLOBS, 2, 2))
+    inverse = np.linalg.inv(axes @ np.swapaxes(axes, -1, -2) + 1.2 * np.eye(2))
+    return Scenes(*map(jnp.asarray, (mean, inverse, draw.normal(size=(trials, _CHANNELS, _BLOBS)))))
+
+
+def look(scenes: Scenes, places: jax.Array) -> jax.Array:
+    """The scenes at places (..., 2), as (trials, C, ...)."""
+    away = places.reshape(1, 1, -1, 1, 2) - scenes.mean[:, :, None]
+    square = jnp.einsum("tcpbi,tcbij,tcpbj->tcpb", away, scenes.inverse, away)
+    values = jnp.einsum("tcpb,tcb->tcp", jnp.exp(-square / 2), scenes.height)
+    return values.reshape(*values.shape[:2], *places.shape[:-1])
+
+
+def pixels(degrees: jax.Array | float) -> jax.Array:
+    """Where the pixels of a turned image look at the scene, (24, 24, 2), x to the right and y up.
+
+    Example:
+        >>> [round(float(v), 1) for v in pixels(90.0)[0, 0]]  # at the top on the left, what was at the top on the right
+        [11.5, 11.5]
+    """
+    theta = jnp.deg2rad(degrees)
+    back = jnp.array([[jnp.cos(theta), jnp.sin(theta)], [-jnp.sin(theta), jnp.cos(theta)]])
+    along = np.arange(_SIGHT) - (_SIGHT - 1) / 2
+    return jnp.asarray(np.stack(np.meshgrid(along, -along), -1), back.dtype) @ back.T
+
+
+def around(places: jax.Array, reach: int) -> jax.Array:
+    """The places with their neighbours in an upright image, (..., 2 reach + 1, 2 reach + 1, 2)."""
+    along = np.arange(-reach, reach + 1)
+    steps = jnp.asarray(np.stack(np.meshgrid(along, -along), -1), places.dtype)
+    return places[..., None, None, :] + steps.reshape(*(1,) * (places.ndim - 1), *steps.shape)
+
+
+def relative_error(found: jax.Array, expected: jax.Array) -> jax.Array:
+    """``|found - expected| / |expected|`` of (trials, ...), one number for each trial."""
+    axes = tuple(range(1, expected.ndim))
+    return jnp.sqrt(jnp.sum((found - expected) ** 2, axis=axes) / jnp.sum(expected**2, axis=axes))
+
+
+@functools.cache
+def _turning(routing: str, interpolation: str) -> tuple[Callable, Callable]:
+    layer = adaptive_rotated_convolution(_CHANNELS, 4, routing=routing, interpolation=interpolation)
+
+    def own(params: dict, x: jax.Array) -> jax.Array:
+        found = route(layer, params, x[None])
+        turned = rotate(params["kernels"], found.angles[0][:, None, None], interpolation)
+        return jnp.einsum("n,nocij->ocij", found.gates[0], turned)
+
+    def errors(params: dict, scenes: Scenes, degrees: jax.Array) -> jax.Array:
+        kernels = jax.vmap(own)(params, look(scenes, pixels(0.0)))
+        places = pixels(degrees)
+        turned = jnp.einsum("tocij,tcrsij->tors", kernels, look(scenes, around(places[1:-1, 1:-1], 1)))
+        found = jax.vmap(lambda p, x: layer.apply(p, x[None])[0])(params, look(scenes, places))
+        return relative_error(found[..., 1:-1, 1:-1], turned)
+
+    return jax.jit(jax.vmap(lambda key: _sharpened(layer.init(key, jnp.float64)))), jax.jit(errors)
+
+
 def turning_errors(
     draw: np.random.Generator, routing: str, angles: np.ndarray, trials: int, interpolation: str = "bilinear"
 ) -> np.ndarray:
@@ -138,43 +219,10 @@ def turning_errors(
         >>> bool((errors < 1e-10).all())
         True
     """
-    layer = adaptive_rotated_convolution(_CHANNELS, 4, routing=routing, interpolation=interpolation)
-    mean = draw.uniform(-6, 6, (trials, _CHANNELS, _BLOBS, 2))
-    axes = draw.normal(size=(trials, _CHANNELS, _BLOBS, 2, 2))
-    inverse = np.linalg.inv(axes @ np.swapaxes(axes, -1, -2) + 1.2 * np.eye(2))
-    height = draw.normal(size=(trials, _CHANNELS, _BLOBS))
-    along = np.arange(_SIGHT) - (_SIGHT - 1) / 2
-    grid = np.stack(np.meshgrid(along, -along), -1)  # y up
-
-    def scene(places: jax.Array) -> jax.Array:
-        """(..., 2) to (trials, C, ...)."""
-        flat = places.reshape(-1, 2)
-        away = flat[None, None, :, None, :] - jnp.asarray(mean)[:, :, None]
-        square = jnp.einsum("tcpbi,tcbij,tcpbj->tcpb", away, jnp.asarray(inverse), away)
-        values = jnp.einsum("tcpb,tcb->tcp", jnp.exp(-square / 2), jnp.asarray(height))
-        return values.reshape(trials, _CHANNELS, *places.shape[:-1])
-
-    def own(params: dict, x: jax.Array) -> jax.Array:
-        found = route(layer, params, x[None])
-        turned = rotate(params["kernels"], found.angles[0][:, None, None], interpolation)
-        return jnp.einsum("n,nocij->ocij", found.gates[0], turned)
-
-    @jax.jit
-    def errors(params: dict, degrees: jax.Array) -> jax.Array:
-        theta = jnp.deg2rad(degrees)
-        back = jnp.array([[jnp.cos(theta), jnp.sin(theta)], [-jnp.sin(theta), jnp.cos(theta)]])
-        places = jnp.asarray(grid) @ back.T
-        kernels = jax.vmap(own)(params, scene(jnp.asarray(grid)))
-        steps = jnp.asarray(np.stack(np.meshgrid(np.arange(-1.0, 2), -np.arange(-1.0, 2)), -1))
-        around = scene(places[:, :, None, None] + steps[None, None])
-        turned = jnp.einsum("tocij,tcrsij->tors", kernels, around)
-        found = jax.vmap(lambda p, x: layer.apply(p, x[None])[0])(params, scene(places))
-        away, size = (x[..., 1:-1, 1:-1] for x in (found - turned, turned))
-        return jnp.sqrt(jnp.sum(away**2, axis=(1, 2, 3)) / jnp.sum(size**2, axis=(1, 2, 3)))
-
-    keys = jax.random.split(jax.random.key(draw.integers(2**31)), trials)
-    params = jax.vmap(lambda key: _sharpened(layer.init(key, jnp.float64)))(keys)
-    return np.stack([np.asarray(errors(params, jnp.float64(degrees))) for degrees in angles])
+    init, errors = _turning(routing, interpolation)
+    scenes = draw_scenes(draw, trials)
+    params = init(jax.random.split(jax.random.key(draw.integers(2**31)), trials))
+    return np.stack([np.asarray(errors(params, scenes, jnp.float64(degrees))) for degrees in angles])
 
 
 def _compared(key: jax.Array, ours: str) -> Evidence:

@@ -143,6 +143,18 @@ def haar_sampling_error(draw):
     )
 
 
+def turned_kernels(draw):
+    layers = ["paper", "turning", "turning_harmonic", "plain", "c8", "c8_max"]
+    pyramids, step, trials = ["shared", "independent", "levels"], [0.0, 0.25, 0.5, 1.0], 3
+    return xr.Dataset(
+        {
+            "turning_error": (("layer", "step", "trial"), 10.0 ** draw.uniform(-4, 0, (6, len(step), trials))),
+            "scaling_error": (("pyramid", "step", "trial"), 10.0 ** draw.uniform(-4, 0, (3, len(step), trials))),
+        },
+        coords={"layer": layers, "pyramid": pyramids, "step": step, "trial": np.arange(trials)},
+    )
+
+
 RESULTS = {
     "breaking_sweep": contest("breaking", (0.0, 0.5, 1.0)),
     "symmetry_discovery": contest("breaking", (0.0, 0.5, 1.0)),
@@ -155,6 +167,7 @@ RESULTS = {
     "affine_digits": affine_digits,
     "exp_image_fraction": exp_image_fraction,
     "haar_sampling_error": haar_sampling_error,
+    "turned_kernels": turned_kernels,
 }
 
 
