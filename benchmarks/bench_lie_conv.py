@@ -26,6 +26,7 @@ import pytest
 from equiv.groups import sl
 from equiv.groups.decompositions import cartan_coordinates
 from equiv.layers import lie_conv
+from equiv.layers.convolution import convolve
 from experiments.models import affine
 
 IMAGES, SIDE, WIDTH, SAMPLES = 32, 40, 40, 10
@@ -54,7 +55,7 @@ def one_by_one(group: Any, channels: int, padding: str) -> Callable:
                 kernel = field.apply(params, jnp.concatenate([x, c], axis=-1)) * lie_conv.disc(x, c)[:, None]
                 kernel = kernel * jnp.exp(signal.log_weights[i]) * area / jnp.linalg.det(other)
                 kernel = kernel.reshape(5, 5, channels, channels).transpose(2, 3, 0, 1)
-                total = total + lie_conv.convolve(signal.values[..., i, :, :], kernel, padding)
+                total = total + convolve(signal.values[..., i, :, :], kernel, padding)
             slices.append(total)
         return signal._replace(values=jnp.stack(slices, axis=-3))
 

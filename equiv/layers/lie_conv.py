@@ -37,6 +37,7 @@ from equiv.groups.decompositions import cartan_coordinates, positive_determinant
 from equiv.groups.finite import whole
 from equiv.groups.matrices import invert
 from equiv.layers.base import Params, SignalLayer
+from equiv.layers.convolution import convolve
 from equiv.layers.fields import Field, siren
 
 __all__ = [
@@ -243,16 +244,6 @@ def _square(what: str, values: Array, channels: int, n_axes: int) -> None:
             f"{what} takes values {form} with {channels} channels and as many rows as columns, "
             f"got an array of shape {values.shape}"
         )
-
-
-def convolve(values: Array, kernel: Array, padding: str) -> Array:
-    """Cross-correlation of (..., I, H, W) with (O, I, k, k)."""
-    batch = values.shape[:-3]
-    flat = values.reshape(-1, *values.shape[-3:])
-    out = jax.lax.conv_general_dilated(
-        flat, kernel, (1, 1), padding.upper(), dimension_numbers=("NCHW", "OIHW", "NCHW")
-    )
-    return out.reshape(*batch, *out.shape[1:])
 
 
 def _of_plane(field: Field, params: Params, window: Window, x: Array, channels: tuple[int, int]) -> Array:

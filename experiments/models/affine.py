@@ -26,6 +26,7 @@ from equiv.groups import Group, gl_plus, sl, so
 from equiv.groups.decompositions import from_cartan_coordinates
 from equiv.groups.measures import sobol_haar_ball
 from equiv.layers import lie_conv
+from equiv.layers.convolution import convolve
 from equiv.layers.frames import moment_frame, pull_back
 from equiv.layers.lie_conv import GroupSignal
 from experiments.models import n_parameters
@@ -249,7 +250,7 @@ def _free(channels_in: int, channels_out: int, padding: str) -> _Convolution:
 
     def apply(params: jax.Array, signal: GroupSignal) -> GroupSignal:
         values = jnp.moveaxis(signal.values, -3, 0)
-        values = lie_conv.convolve(values, params.astype(values.dtype), padding)
+        values = convolve(values, params.astype(values.dtype), padding)
         return signal._replace(values=jnp.moveaxis(values, 0, -3))
 
     return _Convolution(init, apply)
