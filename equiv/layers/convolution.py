@@ -4,7 +4,8 @@ A convolution of the affine group at N elements is one of the plane with N times
 for each pixel. XLA's own convolution does them one by one, at the full rate of the processor. On a CPU, images in tiles
 of 16 x 16 pixels and a discrete Fourier transform of each leave three real products per pixel and pair of channels
 where a 5 x 5 kernel has 25; with enough tiles to share the transform of the kernel this is two to three times faster,
-forward and backward. On an accelerator, and wherever there are few channels or few tiles, it is XLA's convolution.
+forward and backward. On an accelerator, and where there are few channels, few tiles, or too many channels for the memory
+of the transforms, it is XLA's convolution.
 """
 
 import jax
@@ -17,6 +18,8 @@ TILE, WIDEST = 16, 9
 """Pixels along a tile, and along the widest kernel that leaves half a tile."""
 CHANNELS, TILES = 64, 128
 """From how many channels, in and out, and tiles on, all images together, transforms are faster; measured."""
+PAIRS = 2**18
+"""Up to how many pairs of channels; a transformed kernel takes 1152 bytes for each in float32."""
 
 
 def convolve(
@@ -42,7 +45,8 @@ def convolve(
         flat = jnp.pad(flat, [(0, 0), (0, 0), (size // 2, size // 2), (size // 2, size // 2)])
     across = TILE - size + 1
     rows, columns = (-(-(side - size + 1) // across) for side in flat.shape[-2:])
-    if size <= WIDEST and min(kernel.shape[:2]) >= CHANNELS and len(flat) * rows * columns >= TILES:
+    few, many = sorted(kernel.shape[:2])
+    if size <= WIDEST and few >= CHANNELS and few * many <= PAIRS and len(flat) * rows * columns >= TILES:
         out = jax.lax.platform_dependent(flat, kernel, cpu=_by_tiles, default=_directly)
     else:
         out = _directly(flat, kernel)
