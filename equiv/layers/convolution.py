@@ -4,8 +4,8 @@ A convolution of the affine group at N elements is one of the plane with N times
 for each pixel. XLA's own convolution does them one by one, at the full rate of the processor. On a CPU, images in tiles
 of 16 x 16 pixels and a discrete Fourier transform of each leave three real products per pixel and pair of channels
 where a 5 x 5 kernel has 25; with enough tiles to share the transform of the kernel this is two to three times faster,
-forward and backward. On an accelerator, and where there are few channels, few tiles, or too many channels for the memory
-of the transforms, it is XLA's convolution.
+forward and backward. On an accelerator, and where there are few channels, few tiles, or too many channels for the
+memory of the transforms, it is XLA's convolution.
 """
 
 import jax
