@@ -1,17 +1,17 @@
-r"""Haar measure on balls of SL(n) and GL+(n): random, stratified and quasi-random samples, and quadratures.
+r"""Haar measure on balls of SL(n) and GL+(n) and on SO(3): random and quasi-random samples, grids, quadratures.
 
-The measure of the library is ``d mu = prod_{i<j} sinh(x_i - x_j) / (x_i - x_j) dX dR`` in the coordinates
-``A = exp(X) R`` of ``equiv.groups.decompositions``: dX is Lebesgue measure of the orthonormal coordinates of X (of the
-traceless X for SL(n)), dR Haar measure of mass 1 on SO(n). It is invariant from both sides and under inversion. These
-groups are not compact, so a sample has to stay in a part of them, here a *ball*
+On SL(n) and GL+(n) the measure of the library is ``d mu = prod_{i<j} sinh(x_i - x_j) / (x_i - x_j) dX dR`` in the
+coordinates ``A = exp(X) R`` of ``equiv.groups.decompositions``: dX is Lebesgue measure of the orthonormal coordinates
+of X (of the traceless X for SL(n)), dR Haar measure of mass 1 on SO(n). It is invariant from both sides and under
+inversion. These groups are not compact, so a sample has to stay in a part of them, here a *ball*
 
     {largest eigenvalue of the traceless part of X <= radius,  |log det| <= log_det},
 
 the second condition for GL+(n) only. Rotations on either side keep a ball. Inversion keeps it for n = 2 only: for n > 2
 the least eigenvalue of X may reach ``-(n - 1) radius``.
 
-Every function returns elements and the logarithms of their weights; ``sum_i exp(log_weights_i) f(A_i)`` stands for the
-integral of f over the ball:
+Every function on balls returns elements and the logarithms of their weights; ``sum_i exp(log_weights_i) f(A_i)`` stands
+for the integral of f over the ball:
 
 ====================================  ============================================================================
 ``haar_ball``                         independent draws; the error falls as ``n^(-1/2)``
@@ -31,6 +31,18 @@ continuous function on a compact set; what they correct for small radii is only 
 neighbours.
 
 c are the Cartan coordinates, ``equiv.groups.decompositions.cartan_coordinates``.
+
+On SO(3) the measure is Haar measure of mass 1, and there are two sets of rotations. Both are products in the Euler
+angles ``R(a, b, c) = R_y(a) R_x(b) R_y(c)``, whose polar axis is y; ``R(a, b, c)`` takes y to
+``(sin b sin a, cos b, sin b cos a)``. The angles of each are to be had alone, for sums that are done one angle after
+the other.
+
+========================================  ========================================================================
+``so3_grid``, ``healpix``                 rotations that share SO(3) evenly, for densities; their mean is no exact
+                                          integral
+``so3_quadrature``, ``euler_quadrature``  weights of sum 1 that integrate all D^l up to a degree exactly, for
+                                          transforms; the rotations crowd at the poles
+========================================  ========================================================================
 """
 
 import functools
@@ -51,10 +63,14 @@ from equiv.groups.matrices import determinant, gram_schmidt
 
 __all__ = [
     "ball_volume",
+    "euler_quadrature",
     "gauss_haar_ball",
     "gaussian_lattice",
     "haar_ball",
+    "healpix",
     "lattice_haar_ball",
+    "so3_grid",
+    "so3_quadrature",
     "sobol_haar_ball",
     "stratified_haar_ball",
 ]
@@ -516,3 +532,171 @@ def gaussian_lattice(
     kept = (np.sum(c**2, axis=-1) - 2 * width**2 * np.log(density) <= bound) & (abs(angle) < np.pi)
     weight = density[kept] * step**group.dim / (2 * math.pi)
     return _planar(plane[kept], angle[kept], middle[kept], weight, dtype)
+
+
+# --- SO(3) ---------------------------------------------------------------------------------------------------------
+
+_MAX_ROTATIONS = 20_000_000
+"""Rotations that are listed at once, 720 MB in float32."""
+
+
+def _euler(alpha: np.ndarray, beta: np.ndarray, gamma: np.ndarray, dtype: Any) -> Array:
+    """``R_y(alpha_p) R_x(beta_p) R_y(gamma_k)``, p first, (p k, 3, 3); in numpy, since nothing has to compile."""
+    (ca, sa), (cb, sb), (cc, sc) = ((np.cos(angle), np.sin(angle)) for angle in (alpha, beta, gamma))
+    zero = np.zeros_like(cb)
+    head = np.stack([ca, sa * sb, sa * cb, zero, cb, -sb, -sa, ca * sb, ca * cb], axis=-1).reshape(-1, 3, 3)
+    rotations = np.empty((len(head), len(cc), 3, 3), jnp.zeros(0, dtype).dtype)
+    x, y, z = (head[:, None, :, column] for column in range(3))
+    cc, sc = cc[None, :, None], sc[None, :, None]
+    rotations[..., 0], rotations[..., 1], rotations[..., 2] = x * cc - z * sc, y, x * sc + z * cc
+    return jnp.asarray(rotations.reshape(-1, 3, 3))
+
+
+def _not_too_many(count: int, what: str, instead: str) -> None:
+    if count > _MAX_ROTATIONS:
+        raise ValueError(f"{what} has {count} rotations, more than the {_MAX_ROTATIONS} that are listed; use {instead}")
+
+
+def healpix(level: int, dtype: Any = float) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+    """The centres of the ``12 * 4^level`` HEALPix pixels, which share the sphere into equal areas.
+
+    With N = 2^level there are ``4 N - 1`` rings of constant height. Ring i of the northern cap (i < N) has 4 i pixels
+    at ``cos beta = 1 - i^2 / (3 N^2)``, ring i of the belt (N <= i <= 3 N) has 4 N at ``cos beta = 4/3 - 2 i / (3 N)``;
+    the southern cap is the mirror image of the northern one. In a ring the pixels are equidistant in alpha, from half a
+    step on; in the belt, where i + N is odd, from 0 on.
+
+    Args:
+        level: log2 of HEALPix' nside, from 0.
+        dtype: of the angles.
+
+    Returns:
+        ``(alpha, beta)``, each (12 * 4^level,), in radians and in ring order: alpha is the azimuth in [0, 2 pi), beta
+        the polar angle. A centre is the point ``(sin b sin a, cos b, sin b cos a)``: HEALPix' axis z is y here.
+
+    Raises:
+        ValueError: the level is not a whole number of at least 0, or above 10.
+
+    Example:
+        >>> alpha, beta = healpix(0)
+        >>> [round(float(b), 4) for b in beta[::4]], [round(float(a), 4) for a in alpha[::4]]
+        ([0.8411, 1.5708, 2.3005], [0.7854, 0.0, 0.7854])
+
+    Reference:
+        Gorski et al., Astrophysical Journal 622 (2005) (arXiv astro-ph/0409513).
+    """
+    level = whole(level, 0, "the level of healpix")
+    if level > 10:
+        raise ValueError(f"healpix lists up to 12 * 4^10 pixels, got the level {level}")
+    alpha, beta = _healpix(level)
+    return jnp.asarray(alpha, dtype), jnp.asarray(beta, dtype)
+
+
+def _healpix(level: int) -> tuple[np.ndarray, np.ndarray]:
+    n = 2**level
+    ring = np.arange(1, 4 * n)
+    cap = np.minimum(ring, 4 * n - ring)  # number of the ring, from the nearer pole
+    polar = 2 * np.arcsin(np.minimum(cap, n) / n / 6**0.5)
+    belt = np.arccos(np.clip((2 * n - ring) * 2 / (3 * n), -1, 1))
+    beta = np.where(cap >= n, belt, np.where(ring < n, polar, np.pi - polar))
+    count = 4 * np.minimum(cap, n)
+    first = np.where((cap < n) | ((ring + n) % 2 == 0), 0.5, 0.0)
+    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    return 2 * np.pi * (within + np.repeat(first, count)) / np.repeat(count, count), np.repeat(beta, count)
+
+
+def so3_grid(level: int, dtype: Any = float) -> Float[Array, "n 3 3"]:
+    """``72 * 8^level`` rotations that share SO(3) evenly: HEALPix pixels times equidistant in-plane angles.
+
+    ``R(a, b, c) = R_y(a) R_x(b) R_y(c)`` with (a, b) a pixel's centre and ``c = 2 pi k / (6 * 2^level)``. Every
+    rotation stands for a cell of the same volume, so that a density has the value ``p_i n`` where cell i has the
+    probability p_i. Neighbours are about ``60 / 2^level`` degrees apart.
+
+    Args:
+        level: from 0; each level has 8 times the rotations of the one before: 72, 576, 4608, 36864, 294912, 2359296.
+        dtype: of the rotations.
+
+    Returns:
+        (n, 3, 3); rotation ``p * 6 * 2^level + k`` has pixel p of ``healpix(level)`` and in-plane angle k.
+
+    Raises:
+        ValueError: the level is not a whole number of at least 0, or above 6.
+
+    Example:
+        >>> so3_grid(1).shape
+        (576, 3, 3)
+
+    Reference:
+        Yershova, Jain, LaValle, Mitchell, Int. J. Robotics Research 29 (2010), for the product of HEALPix and a circle;
+        Klee, Biza, Platt, Walters, ICLR 2023 (arXiv 2302.13926), for these sizes.
+
+    Differs from the paper: the in-plane angle runs fastest here, the pixel fastest in the public code of the second.
+    """
+    level = whole(level, 0, "the level of so3_grid")
+    _not_too_many(72 * 8**level, f"so3_grid({level})", f"healpix({level}) and {6 * 2**level} in-plane angles")
+    return _euler(*_healpix(level), 2 * np.pi * np.arange(6 * 2**level) / (6 * 2**level), dtype)
+
+
+def euler_quadrature(
+    l_max: int, dtype: Any = float
+) -> tuple[Float[Array, " n"], Float[Array, " m"], Float[Array, " n"], Float[Array, " m"]]:
+    """The angles of ``so3_quadrature`` one by one, for transforms that sum over one angle after the other.
+
+    ``alpha_i = gamma_i = 2 pi i / (l_max + 1)``, and ``cos beta_j`` the Gauss points of degree ``l_max // 2 + 1``.
+
+    Args:
+        l_max: degree up to which the product is exact, from 0.
+        dtype: of angles and weights.
+
+    Returns:
+        ``(alpha, beta, gamma, weights)``: l_max + 1, l_max // 2 + 1, l_max + 1 angles in radians, and one weight for
+        each beta; these sum to 1. The weight of a rotation is ``weights[j] / (l_max + 1)^2``.
+
+    Raises:
+        ValueError: l_max is not a whole number of at least 0.
+
+    Example:
+        >>> [len(part) for part in euler_quadrature(18)]
+        [19, 10, 19, 10]
+    """
+    alpha, beta, weights = _euler_quadrature(whole(l_max, 0, "the degree of a quadrature"))
+    return tuple(jnp.asarray(part, dtype) for part in (alpha, beta, alpha, weights))
+
+
+def _euler_quadrature(l_max: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    points, masses = np.polynomial.legendre.leggauss(l_max // 2 + 1)
+    return 2 * np.pi * np.arange(l_max + 1) / (l_max + 1), np.arccos(points[::-1]), masses[::-1] / 2
+
+
+def so3_quadrature(l_max: int, dtype: Any = float) -> tuple[Float[Array, "n 3 3"], Float[Array, " n"]]:
+    """Rotations and weights with ``sum_i w_i f(R_i) = int f dR`` for every f in the span of D^l, ``l <= l_max``.
+
+    Equidistant alpha and gamma leave only the entry ``D^l_00 = P_l(cos beta)`` of each D^l, which the Gauss-Legendre
+    points in ``cos beta`` integrate. The product of two functions of degree L has degree 2 L: for Gram matrices and
+    transforms take ``l_max = 2 L``, for the coefficients of a square 3 L. One degree more is not exact.
+
+    Args:
+        l_max: the degree, from 0.
+        dtype: of rotations and weights.
+
+    Returns:
+        ``(rotations, weights)``, (n, 3, 3) and (n,) with ``n = (l_max + 1)^2 (l_max // 2 + 1)``, alpha outermost, gamma
+        fastest; the weights are positive and sum to 1. They are no logarithms, unlike those of the balls: a quadrature
+        that is exact should not round twice.
+
+    Raises:
+        ValueError: l_max is not a whole number of at least 0, or so large that there are more than 20,000,000
+            rotations.
+
+    Example:
+        >>> rotations, weights = so3_quadrature(2)
+        >>> mean = jnp.einsum("n,nij,nkl->ijkl", weights, rotations, rotations)  # 1/3 where i = k and j = l
+        >>> rotations.shape, abs(float(mean[0, 1, 0, 1]) - 1 / 3) < 1e-6, abs(float(mean[0, 1, 1, 0])) < 1e-6
+        ((18, 3, 3), True, True)
+    """
+    l_max = whole(l_max, 0, "the degree of a quadrature")
+    count = (l_max + 1) ** 2 * (l_max // 2 + 1)
+    _not_too_many(count, f"so3_quadrature({l_max})", f"euler_quadrature({l_max})")
+    alpha, beta, masses = _euler_quadrature(l_max)
+    pairs = np.repeat(alpha, len(beta)), np.tile(beta, len(alpha))
+    weights = np.repeat(np.tile(masses, len(alpha)), len(alpha)) / len(alpha) ** 2
+    return _euler(*pairs, alpha, dtype), jnp.asarray(weights, dtype)

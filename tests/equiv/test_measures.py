@@ -1,4 +1,8 @@
-"""Haar measure on balls of SL(n) and GL+(n): volumes, moments, invariance, at fixed keys and five standard errors."""
+"""Haar measure on balls of SL(n) and GL+(n): volumes, moments, invariance, at fixed keys and five standard errors.
+
+The rotations of SO(3) against published pixel centres, scipy's Euler angles and spherical harmonics, and characters in
+closed form.
+"""
 
 import re
 
@@ -7,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.integrate
+import scipy.special
+from scipy.spatial.transform import Rotation
 
 from equiv.groups import cyclic, gl_plus, measures, sl, so
 from equiv.groups.decompositions import cartan_coordinates, from_cartan_coordinates
@@ -255,6 +261,124 @@ def test_lattice_nodes_have_determinant_one():
     assert abs(np.linalg.det(nodes) - 1).max() < 1e-13
 
 
+# --- SO(3) ---------------------------------------------------------------------------------------------------------
+
+
+def test_published_pixel_centres():
+    """What the documentation of healpy prints for pixel 11 at four resolutions, and for some pixels at nside 16."""
+    theta, phi = [2.30052398, 0.84106867, 0.41113786, 0.2044802], [5.49778714, 5.89048623, 5.89048623, 5.89048623]
+    for level, (beta, alpha) in enumerate(zip(theta, phi)):
+        found = measures.healpix(level)
+        np.testing.assert_allclose([found[1][11], found[0][11]], [beta, alpha], atol=6e-9)
+    alpha, beta = (np.asarray(angle)[[1440, 427, 1520, 0, 3068]] for angle in measures.healpix(4))
+    np.testing.assert_allclose(beta, [1.5291175943723188, 0.78550497, 1.57079633, 0.05103658, 3.09055608], atol=6e-9)
+    np.testing.assert_allclose(alpha, [0.0, 0.78539816, 1.61988371, 0.78539816, 0.78539816], atol=6e-9)
+
+
+@pytest.mark.parametrize("level", range(6))
+def test_pixels_have_equal_areas(level):
+    """In HEALPix' projection, which keeps areas, the pixels are the diamonds of one lattice, and they fill the map."""
+    alpha, beta = map(np.asarray, measures.healpix(level))
+    n, z = 2**level, np.cos(beta)
+    assert len(alpha) == 12 * n**2
+    rings, counts = np.unique(np.round(z, 12), return_counts=True)
+    assert len(rings) == 4 * n - 1
+    assert counts[n - 1 : 3 * n].tolist() == [4 * n] * (2 * n + 1)
+    assert counts[: n - 1].tolist() == counts[: 3 * n - 1 : -1].tolist() == [4 * i for i in range(1, n)]
+    sigma = np.maximum(1, 2 - np.sqrt(3 * (1 - abs(z))))  # above 1 in the caps
+    x = alpha - (sigma - 1) * (alpha % (np.pi / 2) - np.pi / 4)
+    y = np.where(abs(z) < 2 / 3 + 1e-9, 3 * np.pi / 8 * z, np.sign(z) * np.pi / 4 * sigma)
+    u, v = (coordinate * 4 * n / np.pi for coordinate in (x, y))
+    assert max(abs(u - np.rint(u)).max(), abs(v - np.rint(v)).max()) < 1e-9
+    u, v = np.rint(u).astype(int), np.rint(v).astype(int)
+    assert len(set((u + v) % 2)) == 1
+    assert len(set(zip(u % (8 * n), v))) == 12 * n**2
+    diamond, whole_map = 2 * (np.pi / (4 * n)) ** 2, 3 * np.pi / 8 * 4 * np.pi
+    assert len(u) * diamond == pytest.approx(whole_map, rel=1e-12)
+
+
+@pytest.mark.parametrize(("level", "published"), [(2, 0.054), (3, 0.012)])
+def test_pixels_are_no_exact_quadrature(level, published):
+    """The Gram matrix of scipy's spherical harmonics up to degree 6; with the quadrature it is the identity."""
+
+    def error(polar, azimuth, weights):
+        rows = [scipy.special.sph_harm_y(l, m, polar, azimuth) for l in range(7) for m in range(-l, l + 1)]
+        gram = 4 * np.pi * np.einsum("an,n,bn->ab", rows, weights, np.conj(rows))
+        return abs(gram - np.eye(49)).max()
+
+    alpha, beta = map(np.asarray, measures.healpix(level))
+    assert error(beta, alpha, np.full(len(beta), 1 / len(beta))) == pytest.approx(published, abs=5e-4)
+    alpha, beta, _, weights = map(np.asarray, measures.euler_quadrature(12))
+    polar, azimuth = np.meshgrid(beta, alpha)
+    assert error(polar.ravel(), azimuth.ravel(), np.tile(weights, len(alpha)) / len(alpha)) < 1e-14
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_grids_are_products_of_euler_angles_about_y(dtype):
+    """scipy's intrinsic angles YXY, pixels outermost; the size of each level is 8 times the one before."""
+    for level, size in enumerate([72, 576, 4608]):
+        rotations = measures.so3_grid(level, dtype)
+        assert rotations.shape == (size, 3, 3)
+        assert rotations.dtype == dtype
+        alpha, beta = (np.repeat(angle, 6 * 2**level) for angle in map(np.asarray, measures.healpix(level)))
+        gamma = np.tile(2 * np.pi * np.arange(6 * 2**level) / (6 * 2**level), 12 * 4**level)
+        expected = Rotation.from_euler("YXY", np.stack([alpha, beta, gamma], axis=-1)).as_matrix()
+        np.testing.assert_allclose(rotations, expected, atol=4 * np.finfo(dtype).eps)
+        to = np.stack([np.sin(beta) * np.sin(alpha), np.cos(beta), np.sin(beta) * np.cos(alpha)], axis=-1)
+        np.testing.assert_allclose(rotations[:, :, 1], to, atol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize(("level", "farthest"), [(0, 52.0), (1, 27.0), (2, 14.0)])
+def test_no_rotation_is_far_from_a_grid(level, farthest):
+    """Of 3000 drawn ones; and the in-plane steps are 60 degrees over 2^level."""
+    grid = np.asarray(measures.so3_grid(level)).reshape(-1, 9)
+    drawn = Rotation.random(3000, rng=np.random.default_rng(0)).as_matrix().reshape(-1, 9)
+    angles = np.degrees(np.arccos(np.clip((np.max(drawn @ grid.T, axis=1) - 1) / 2, -1, 1)))
+    assert 0.8 * farthest < angles.max() < farthest
+    steps = np.degrees(np.arccos(np.clip((np.sum(grid[0] * grid[1]) - 1) / 2, -1, 1)))
+    assert steps == pytest.approx(60 / 2**level)
+
+
+def mean_characters(rotations, weights, l, n=40):
+    """``sum_i w_i chi_l(g R_i)`` for n drawn g, in closed form: a sine over a sine. These span the entries of D^l."""
+    g = Rotation.random(n, rng=np.random.default_rng(l)).as_matrix()
+    trace = np.einsum("gij,nji->gn", g, np.asarray(rotations, np.float64))
+    half = np.sqrt(np.clip((1 + trace) / 4, 0, 1))  # cosine of half the angle
+    return scipy.special.eval_chebyu(2 * l, half) @ np.asarray(weights, np.float64)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("l_max", [0, 1, 2, 5, 6, 12])
+def test_a_quadrature_is_exact_up_to_its_degree_and_no_further(l_max, dtype):
+    rotations, weights = measures.so3_quadrature(l_max, dtype)
+    assert rotations.dtype == weights.dtype == dtype
+    assert len(rotations) == len(weights) == (l_max + 1) ** 2 * (l_max // 2 + 1)
+    assert weights.min() > 0
+    eps = float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(rotations @ rotations.mT, np.broadcast_to(np.eye(3), rotations.shape), atol=4 * eps)
+    assert np.sum(np.asarray(weights, np.float64)) == pytest.approx(1, abs=4 * eps)
+    for l in range(1, l_max + 1):
+        assert abs(mean_characters(rotations, weights, l)).max() < 10 * (2 * l + 1) * eps
+    assert abs(mean_characters(rotations, weights, l_max + 1)).max() > 0.1
+
+
+def test_a_quadrature_is_the_product_of_its_angles():
+    alpha, beta, gamma, masses = map(np.asarray, measures.euler_quadrature(5))
+    rotations, weights = measures.so3_quadrature(5)
+    angles = np.stack(np.meshgrid(alpha, beta, gamma, indexing="ij"), axis=-1).reshape(-1, 3)
+    np.testing.assert_allclose(rotations, Rotation.from_euler("YXY", angles).as_matrix(), atol=1e-15)
+    expected = np.broadcast_to(masses[None, :, None] / 36, (6, 3, 6)).ravel()
+    np.testing.assert_allclose(weights, expected, rtol=1e-15)
+
+
+def test_too_few_angles_or_the_wrong_weights_are_caught():
+    """Two broken twins: one alpha left out, and equal weights for all beta."""
+    rotations, weights = measures.so3_quadrature(6)
+    n = len(rotations) // 7
+    for broken in ((rotations[n:], weights[n:] * 7 / 6), (rotations, np.full(len(weights), 1 / len(weights)))):
+        assert max(abs(mean_characters(*broken, l)).max() for l in range(1, 7)) > 0.1
+
+
 # --- bad input -----------------------------------------------------------------------------------------------------
 
 KEY = jax.random.key(0)
@@ -293,6 +417,14 @@ def test_bad_balls_are_refused_in_words(ball, arguments, sentence):
         (lambda: measures.gaussian_lattice(sl(2), -0.4, 1.0), "the width of the Gaussian has to be finite and above"),
         (lambda: measures.gaussian_lattice(sl(2), 0.4, 1.0, 1.0), "the tolerance has to be below 1, got 1.0"),
         (lambda: measures.ball_volume(sl(3), 1.0), "ball_volume knows sl(2) and gl_plus(2)"),
+        (lambda: measures.healpix(-1), "the level of healpix has to be a whole number of at least 0, got -1"),
+        (lambda: measures.healpix(11), "healpix lists up to 12 * 4^10 pixels, got the level 11"),
+        (lambda: measures.so3_grid(-1), "the level of so3_grid has to be a whole number of at least 0, got -1"),
+        (lambda: measures.so3_grid(True), "the level of so3_grid has to be a whole number of at least 0, got True"),
+        (lambda: measures.so3_grid(7), "so3_grid(7) has 150994944 rotations, more than the 20000000 that are listed"),
+        (lambda: measures.so3_quadrature(-1), "the degree of a quadrature has to be a whole number of at least 0"),
+        (lambda: measures.euler_quadrature(-2), "the degree of a quadrature has to be a whole number of at least 0"),
+        (lambda: measures.so3_quadrature(400), "so3_quadrature(400) has 32321001 rotations, more than the 20000000"),
     ],
 )
 def test_bad_quadratures_are_refused_in_words(call, sentence):
