@@ -6,7 +6,7 @@ from equiv.groups.combined import embed, unembed, union
 from equiv.groups.euclidean import affine, e, linear_part, modular, se
 from equiv.groups.finite import cyclic, dihedral, shifts, symmetric
 from equiv.groups.linear import from_generators, o, polyhedral, so
-from equiv.groups.subgroups import inclusion
+from equiv.groups.subgroups import inclusion, powers
 
 __all__ = [
     "Element",
@@ -25,6 +25,7 @@ __all__ = [
     "modular",
     "o",
     "polyhedral",
+    "powers",
     "product",
     "projection",
     "scaling",

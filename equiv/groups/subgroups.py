@@ -25,8 +25,9 @@ from equiv import numerics
 from equiv.groups.base import Element, Group, Homomorphism, intern
 from equiv.groups.classical import metric, symplectic_form
 from equiv.groups.combined import constants, of_matrices, placing
+from equiv.groups.finite import cyclic
 
-__all__ = ["inclusion"]
+__all__ = ["inclusion", "powers"]
 
 
 def _turns(m: int, n: int) -> Callable[..., Element] | str:
@@ -260,3 +261,50 @@ def inclusion(subgroup: Group, group: Group) -> Homomorphism:
     if isinstance(found, str):
         raise ValueError(f"{subgroup} is not included in {group}: {found}")
     return intern(Homomorphism(spec=("inclusion", subgroup, group), source=subgroup, target=group, map=found))
+
+
+def powers(group: Group, g: Element) -> Homomorphism:
+    """The cyclic subgroup of the powers of one element, as the homomorphism ``cyclic(n) -> group, k -> g^k``.
+
+    Args:
+        group: a finite group.
+        g: one element, of any order n; it is looked up in the list of the group.
+
+    Returns:
+        The homomorphism; it is one to one.
+
+    Raises:
+        ValueError: an infinite group, several elements, or no element of the group.
+
+    Example:
+        >>> from equiv.groups import polyhedral
+        >>> quarter_turn = jnp.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+        >>> print(powers(polyhedral("octahedral"), quarter_turn))
+        cyclic(4) -> octahedral group
+    """
+    if group.order is None:
+        raise ValueError(f"powers needs a finite group, got {group}; from_generators(discrete=[g]) takes one matrix")
+    leaves, tree = jax.tree.flatten(g)
+    if [np.shape(leaf) for leaf in leaves] != group.leaf_shapes:
+        raise ValueError(
+            f"powers needs one element of {group}, of shape {group.shape}, got {[np.shape(leaf) for leaf in leaves]}"
+        )
+    with numerics.constants():
+        every = group.elements(np.float64)
+        g = tree.unflatten([jnp.asarray(leaf, like.dtype) for leaf, like in zip(leaves, jax.tree.leaves(every))])
+        at = group.index(g)
+        if not group.distance(g, jax.tree.map(lambda leaf: leaf[at], every)) < 1e-3:
+            raise ValueError(f"powers needs an element of {group}, got {jax.tree.map(lambda leaf: leaf.tolist(), g)}")
+        exact = jax.tree.map(lambda leaf: leaf[at], every)
+        times = np.asarray(
+            jax.jit(lambda every: group.index(jax.vmap(lambda h: group.compose(h, exact))(every)))(every)
+        )
+    places = [0]
+    while times[places[-1]]:
+        places.append(int(times[places[-1]]))
+    listed = np.array(places, np.int32)
+
+    def power(k: Element, dtype: Any = float) -> Element:
+        return jax.tree.map(lambda leaf: leaf[jnp.asarray(listed)[k % len(listed)]], group.elements(dtype))
+
+    return intern(Homomorphism(spec=("powers", group, int(at)), source=cyclic(len(listed)), target=group, map=power))

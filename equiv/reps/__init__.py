@@ -16,12 +16,14 @@ from equiv.reps.base import (
     standard,
     tensor,
 )
+from equiv.reps.induced import induce
 
 __all__ = [
     "Rep",
     "algebra",
     "character",
     "generators",
+    "induce",
     "intertwiners",
     "permutation",
     "pixels",

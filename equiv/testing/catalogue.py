@@ -22,6 +22,7 @@ from equiv.groups import (
     lorentz,
     o,
     polyhedral,
+    powers,
     product,
     projection,
     scaling,
@@ -48,7 +49,7 @@ from equiv.layers import (
     residual,
     serial,
 )
-from equiv.reps import Rep, permutation, pixels, regular, restrict, scalar, spread, standard, tensor
+from equiv.reps import Rep, induce, permutation, pixels, regular, restrict, scalar, spread, standard, tensor
 
 __all__ = ["GROUPS", "HOMOMORPHISMS", "LAYERS", "REPS"]
 
@@ -68,6 +69,16 @@ def _turns_and_flips() -> Group:
 def _lattice() -> Group:
     """Turns of the hexagonal lattice in its own coordinates: finite, and yet not orthogonal."""
     return from_generators(discrete=[[[0.0, -1.0], [1.0, 1.0]]], name="turns of a lattice")
+
+
+def _sublattice() -> Group:
+    """The third turns among them."""
+    return from_generators(discrete=[[[-1.0, -1.0], [1.0, 0.0]]], name="third turns of a lattice")
+
+
+def _third_turn() -> Homomorphism:
+    """Third turns of a tetrahedron about one of its vertices."""
+    return powers(polyhedral("tetrahedral"), polyhedral("tetrahedral").generators()[0])
 
 
 def _planes() -> Group:
@@ -173,6 +184,7 @@ HOMOMORPHISMS: dict[str, Callable[[], Homomorphism]] = {
     "SO(3) of space in SO+(1,3)": lambda: inclusion(embed(so(3), 4, slice(1, 4)), lorentz(1, 3)),
     "U(2) in Sp(4)": lambda: inclusion(u(2), sp(4)),
     "SO+(1,3) in SL(4)": lambda: inclusion(lorentz(1, 3), sl(4)),
+    "C5 in icosahedral": lambda: powers(polyhedral("icosahedral"), polyhedral("icosahedral").generators()[1]),
     "SE(3) onto SO(3)": lambda: groups.linear_part(groups.se(3)),
 }
 """Name -> builder of a homomorphism."""
@@ -214,6 +226,11 @@ REPS: dict[str, Callable[[], Rep]] = {
     "spread of O(3)": lambda: spread(o(3), 20),
     "spread of GL+(2)": lambda: spread(gl_plus(2), 20),
     "vectors of SE(3)": lambda: restrict(_vectors(), groups.linear_part(groups.se(3))),
+    "induced from C3 to tetrahedral": lambda: induce(standard(cyclic(3)), _third_turn()),
+    "induced from S3 to S4": lambda: induce(
+        2 * standard(symmetric(3)) + scalar(symmetric(3)), inclusion(symmetric(3), symmetric(4))
+    ),
+    "induced from a lattice of its own": lambda: induce(standard(_sublattice()), inclusion(_sublattice(), _lattice())),
     "vectors and scalars of O(2) in space": lambda: restrict(tensor(o(3), 2), inclusion(_plane(), o(3))),
 }
 """Name -> builder of a representation."""

@@ -21,6 +21,7 @@ from equiv.groups import (
     inclusion,
     o,
     polyhedral,
+    powers,
     product,
     projection,
     shifts,
@@ -503,6 +504,44 @@ def test_inclusions_as_matrices():
     np.testing.assert_array_equal(big, scipy.linalg.block_diag(small, np.eye(2)))
     assert inclusion(cyclic(2), cyclic(6)).map(jnp.arange(2)).tolist() == [0, 3]
     assert inclusion(dihedral(2), dihedral(6)).map(jnp.arange(4)).tolist() == [0, 3, 6, 9]
+
+
+def test_powers_of_one_element():
+    """Turns by one angle about one axis, by scipy; powers of a permutation, by numpy; pairs."""
+    turn = Rotation.from_rotvec(np.array([1, 0, (1 + 5**0.5) / 2]) / np.hypot(1, (1 + 5**0.5) / 2) * 2 * np.pi / 5)
+    five = powers(polyhedral("icosahedral"), turn.as_matrix().astype(np.float32))
+    assert five.source is cyclic(5)
+    expected = np.stack([(turn**k).as_matrix() for k in range(5)])
+    np.testing.assert_allclose(five.map(jnp.arange(5)), expected, atol=1e-15)
+    assert five.map(jnp.arange(5), jnp.float32).dtype == jnp.float32
+    assert five is powers(polyhedral("icosahedral"), turn.as_matrix())
+    cycle = powers(symmetric(4), np.array([1, 2, 0, 3]))
+    assert cycle.map(jnp.arange(4)).tolist() == [[0, 1, 2, 3], [1, 2, 0, 3], [2, 0, 1, 3], [0, 1, 2, 3]]
+    both = powers(product(cyclic(4), dihedral(3)), (np.array(1), np.array(1)))
+    assert both.source is cyclic(12)
+    assert jax.tree.map(lambda leaf: leaf.tolist(), both.map(jnp.array([3, 11]))) == ([3, 3], [0, 2])
+    assert powers(cyclic(6), np.array(0)).source is cyclic(1)
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: powers(so(2), np.eye(2)), r"powers needs a finite group, got SO\(2\); from_generators"),
+        (
+            lambda: powers(cyclic(4), np.arange(2)),
+            r"powers needs one element of cyclic\(4\), of shape \(\), got \[\(2,",
+        ),
+        (lambda: powers(polyhedral("octahedral"), 2 * np.eye(3)), "powers needs an element of octahedral group, got"),
+        (lambda: powers(polyhedral("octahedral"), np.nan * np.eye(3)), "powers needs an element of octahedral group"),
+        (
+            lambda: powers(symmetric(3), np.array([0, 0, 1])),
+            r"powers needs an element of symmetric\(3\), got \[0, 0, 1",
+        ),
+    ],
+)
+def test_powers_of_no_element_are_refused(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call()
 
 
 def test_chains_of_inclusions():
