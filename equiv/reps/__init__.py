@@ -1,6 +1,6 @@
 """Representations: how a group acts on vectors, and the linear maps which respect it."""
 
-from equiv.reps import intertwiners
+from equiv.reps import intertwiners, irreps
 from equiv.reps.base import (
     Rep,
     algebra,
@@ -25,6 +25,7 @@ __all__ = [
     "generators",
     "induce",
     "intertwiners",
+    "irreps",
     "permutation",
     "pixels",
     "regular",

@@ -60,6 +60,7 @@ class Rep:
         dim: dimension of the space.
         orthogonal: whether every element acts by an orthogonal matrix.
         one: ``one(g, v: (dim,)) -> (dim,)``, the action without batch axes. Use ``act``.
+        constants: where they are known in closed form, ``constants()`` gives what ``algebra`` and ``generators`` are.
     """
 
     spec: tuple
@@ -68,6 +69,7 @@ class Rep:
     dim: int
     orthogonal: bool
     one: Callable[[Element, jax.Array], jax.Array] = dataclasses.field(repr=False)
+    constants: Callable[[], tuple[np.ndarray, np.ndarray]] | None = dataclasses.field(default=None, repr=False)
 
     def __str__(self) -> str:
         return self.name
@@ -652,8 +654,8 @@ def character(rep: Rep, g: Element) -> Shaped[Array, "..."]:
 def algebra(rep: Rep) -> np.ndarray:
     """The Lie algebra's matrices ``d rho(e_k) = d/dt rho(exp(t e_k))`` at ``t = 0``, in float64.
 
-    Sums, products and duals of the standard representation of a matrix group are written down; any other action is
-    differentiated.
+    Sums, products and duals of the standard representation of a matrix group and of irreps are written down; any other
+    action is differentiated.
 
     Args:
         rep: the representation.
@@ -675,6 +677,8 @@ def algebra(rep: Rep) -> np.ndarray:
         return np.zeros((d, rep.dim, rep.dim))
     if kind == "standard":
         return rep.group.lie()
+    if rep.constants is not None:
+        return rep.constants()[0]
     if kind == "dual":
         return -algebra(rep.spec[1]).swapaxes(1, 2)
     if kind == "sum":
@@ -687,6 +691,8 @@ def algebra(rep: Rep) -> np.ndarray:
         return total
     if kind == "restriction" and rep.spec[2].spec[0] == "unembed":  # both algebras have the same coordinates
         return algebra(rep.spec[1])
+    if kind == "restriction" and _of_matrices(rep.spec[2].target):
+        return np.einsum("jk,kab->jab", _slopes(rep.spec[2]), algebra(rep.spec[1]))
     x = np.cos(1.0 + np.arange(d)) / d**0.5
     rho = lambda x: rep.matrix(rep.group.exp(x))
     with numerics.constants():
@@ -699,6 +705,17 @@ def algebra(rep: Rep) -> np.ndarray:
             f"write the action so that jax can differentiate it there, or check that it is a representation"
         )
     return slopes
+
+
+@functools.cache
+def _slopes(homomorphism: Homomorphism) -> np.ndarray:
+    """The derivative at the identity of a homomorphism to a matrix group: (source.dim, target.dim), in coordinates."""
+    source, lie = homomorphism.source, homomorphism.target.lie()
+    moved = lambda x: homomorphism.map(source.exp(x), x.dtype)
+    with numerics.constants():
+        tangent = jax.jit(lambda: jax.jacfwd(moved)(jnp.zeros(source.dim)))()
+    flat = np.asarray(tangent).reshape(-1, source.dim)
+    return (np.linalg.pinv(lie.reshape(len(lie), len(flat)).T) @ flat).T
 
 
 @functools.cache
@@ -731,9 +748,13 @@ def generators(rep: Rep) -> np.ndarray:
     if kind == "permutation":  # e_i goes to e_images[i]
         images = np.frombuffer(rep.spec[3], np.int32).reshape(-1, rep.dim)[1:]
         return np.eye(rep.dim)[:, images].swapaxes(0, 1)
+    if rep.constants is not None:
+        return rep.constants()[1]
     with numerics.constants():
         if kind == "standard":
             return np.asarray(rep.group.generators())
+        if not jax.tree.leaves(jax.eval_shape(rep.group.generators))[0].shape[0]:
+            return np.zeros((0, rep.dim, rep.dim))
         return np.asarray(jax.jit(lambda: rep.matrix(rep.group.generators()))())
 
 

@@ -49,7 +49,7 @@ from equiv.layers import (
     residual,
     serial,
 )
-from equiv.reps import Rep, induce, permutation, pixels, regular, restrict, scalar, spread, standard, tensor
+from equiv.reps import Rep, induce, irreps, permutation, pixels, regular, restrict, scalar, spread, standard, tensor
 
 __all__ = ["GROUPS", "HOMOMORPHISMS", "LAYERS", "REPS"]
 
@@ -186,6 +186,7 @@ HOMOMORPHISMS: dict[str, Callable[[], Homomorphism]] = {
     "SO+(1,3) in SL(4)": lambda: inclusion(lorentz(1, 3), sl(4)),
     "C5 in icosahedral": lambda: powers(polyhedral("icosahedral"), polyhedral("icosahedral").generators()[1]),
     "SE(3) onto SO(3)": lambda: groups.linear_part(groups.se(3)),
+    "SO(2) about the polar axis": irreps.polar_axis,
 }
 """Name -> builder of a homomorphism."""
 
@@ -232,6 +233,11 @@ REPS: dict[str, Callable[[], Rep]] = {
     ),
     "induced from a lattice of its own": lambda: induce(standard(_sublattice()), inclusion(_sublattice(), _lattice())),
     "vectors and scalars of O(2) in space": lambda: restrict(tensor(o(3), 2), inclusion(_plane(), o(3))),
+    "frequency 3 of SO(2)": lambda: irreps.so2(3),
+    "frequency 2 of O(2)": lambda: irreps.o2(2),
+    "degree 3 of SO(3)": lambda: irreps.so3(3),
+    "odd degree 2 of O(3)": lambda: irreps.o3(2, -1),
+    "degree 2 about the polar axis": lambda: restrict(irreps.so3(2), irreps.polar_axis()),
 }
 """Name -> builder of a representation."""
 
