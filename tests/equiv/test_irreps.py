@@ -1,5 +1,6 @@
 """Irreps against Wigner's sum in 50 digits, scipy's spherical harmonics and rotations, e3nn, and closed forms."""
 
+import dataclasses
 import functools
 
 import e3nn_jax as e3nn
@@ -12,6 +13,7 @@ import scipy.linalg
 import scipy.special
 from scipy.spatial.transform import Rotation
 
+from equiv import laws
 from equiv.groups import inclusion, o, so
 from equiv.reps import algebra, character, generators, intertwiners, irreps, restrict, scalar, standard
 from equiv.reps.irreps import branching, is_rotation, o2, o3, polar_axis, rotation_matrix, so2, so3, wigner_d
@@ -311,6 +313,13 @@ def test_mirrors_as_in_e3nn(l, parity):
     matrix, steps = jax.jit(lambda r: (rep.matrix(r), rep.matrix(rep.group.generators())))(r)
     np.testing.assert_allclose(matrix, np.asarray(expected) * np.ones((4, 1, 1)), atol=1e-13)
     np.testing.assert_allclose(steps, generators(rep), atol=1e-14)
+
+
+def test_a_matrix_that_acts_from_the_wrong_side_is_caught():
+    two = so3(2)
+    wrong = dataclasses.replace(two, one=lambda g, v: two.one(g.T, v))
+    assert laws.measure_homomorphism(wrong, key=jax.random.key(0)).eps_units > 1e10
+    assert laws.measure_homomorphism(two, key=jax.random.key(0)).eps_units < 15
 
 
 def test_records():
