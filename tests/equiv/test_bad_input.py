@@ -69,7 +69,7 @@ SHEAR = from_generators(lie=[[[0.0, 1.0], [0.0, 0.0]]], name="shears")
 
 
 QUARTER = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
-TILT = np.array([[1, 0, 0], [0, np.cos(1e-5), -np.sin(1e-5)], [0, np.sin(1e-5), np.cos(1e-5)]])
+TILT = np.array([[1, 0, 0], [0, np.cos(1.2e-5), -np.sin(1.2e-5)], [0, np.sin(1.2e-5), np.cos(1.2e-5)]])
 
 
 def unclear():

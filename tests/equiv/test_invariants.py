@@ -499,7 +499,7 @@ def test_equal_representations_under_two_names_share():
 def test_nothing_is_kept_after_an_error():
     """Quarter turns about axes that nearly agree: refused each time, and the next group is not affected."""
     quarter = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
-    tilt = np.array([[1, 0, 0], [0, np.cos(1e-5), -np.sin(1e-5)], [0, np.sin(1e-5), np.cos(1e-5)]])
+    tilt = np.array([[1, 0, 0], [0, np.cos(1.2e-5), -np.sin(1.2e-5)], [0, np.sin(1.2e-5), np.cos(1.2e-5)]])
     unclear = standard(from_generators(discrete=[quarter, tilt @ quarter @ tilt.T], name="nearly one axis"))
     sizes = intertwiners._solve.cache_info().currsize, basis.cache_info().currsize
     for _ in range(2):
