@@ -200,16 +200,12 @@ def _sized(what: str, channels_in: int, channels_out: int, size: int, padding: s
         raise ValueError(f"the padding of {what} has to be valid or same, got {padding!r}")
 
 
-def _offsets(size: int, pixel: Array) -> Array:
-    """Where the pixels of a kernel are, (size^2, 2), row by row."""
+def _offsets(size: int, pixel: Array, back: Array) -> Array:
+    """Where the pixels of a kernel are, pulled back by each element: (N, size^2, 2), row by row."""
     steps = np.arange(size) - size // 2
     rows, columns = np.meshgrid(steps, steps, indexing="ij")
     grid = jnp.asarray(np.stack([columns.ravel(), rows.ravel()], axis=-1), pixel.dtype)
-    return grid @ pixel.T
-
-
-def _determinant(a: Array) -> Array:
-    return a[..., 0, 0] * a[..., 1, 1] - a[..., 0, 1] * a[..., 1, 0]
+    return jnp.einsum("nij,kj->nki", back, grid @ pixel.T)
 
 
 def _checked(what: str, elements: Array) -> Array:
@@ -228,13 +224,20 @@ def _checked(what: str, elements: Array) -> Array:
     return jnp.where(right[:, None, None], elements, jnp.nan)
 
 
+def _wanted(what: str, elements: Array, log_weights: Array | None) -> tuple[Array, Array]:
+    """The sample at which a result is wanted; without weights each element counts 1 / N."""
+    elements = _checked(what, elements)
+    n = len(elements)
+    return elements, jnp.full(n, -np.log(n), elements.dtype) if log_weights is None else log_weights
+
+
 def _weights(signal: GroupSignal) -> Array:
     """``w_i a / |det h_i|``."""
-    return jnp.exp(signal.log_weights) * _area(signal.pixel) / _determinant(signal.elements)
+    return jnp.exp(signal.log_weights) * _area(signal.pixel) / jnp.linalg.det(signal.elements)
 
 
 def _area(pixel: Array) -> Array:
-    return jnp.abs(_determinant(pixel))
+    return jnp.abs(jnp.linalg.det(pixel))
 
 
 def _square(what: str, values: Array, channels: int, n_axes: int) -> None:
@@ -246,8 +249,13 @@ def _square(what: str, values: Array, channels: int, n_axes: int) -> None:
         )
 
 
-def _of_plane(field: Field, params: Params, window: Window, x: Array, channels: tuple[int, int]) -> Array:
-    """A kernel of the plane at x: (N, k^2, 2), as (N, k^2, out, in)."""
+def _as_channels(values: Array) -> Array:
+    """(..., A, B, H, W) as (..., A B, H, W)."""
+    return values.reshape(*values.shape[:-4], -1, *values.shape[-2:])
+
+
+def _of_plane(field: Field, params: Params, window: Window, x: Array, channels: tuple[int, ...]) -> Array:
+    """A kernel of the plane at x: (N, k^2, 2), as (N, k^2, *channels)."""
     values = field.apply(params, x) * window(x, jnp.zeros((*x.shape[:-1], 0), x.dtype))[..., None]
     return values.reshape(*x.shape[:-1], *channels)
 
@@ -302,13 +310,11 @@ def lifting(
 
     def apply(params: Params, image: PlaneSignal, elements: Array, log_weights: Array | None = None) -> GroupSignal:
         _square(name, image.values, channels_in, 3)
-        elements = _checked(name, elements)
+        elements, log_weights = _wanted(name, elements, log_weights)
         n = len(elements)
-        if log_weights is None:
-            log_weights = jnp.full(n, -np.log(n), elements.dtype)
-        x = jnp.einsum("nij,kj->nki", invert(elements), _offsets(size, image.pixel))
+        x = _offsets(size, image.pixel, invert(elements))
         kernel = _of_plane(field, params, window, x, (channels_out, channels_in))
-        kernel = kernel * (_area(image.pixel) / _determinant(elements)).reshape(n, 1, 1, 1)
+        kernel = kernel * (_area(image.pixel) / jnp.linalg.det(elements)).reshape(n, 1, 1, 1)
         kernel = kernel.transpose(2, 0, 3, 1).reshape(channels_out * n, channels_in, size, size)
         values = convolve(image.values, kernel.astype(image.values.dtype), padding)
         values = values.reshape(*values.shape[:-3], channels_out, n, *values.shape[-2:])
@@ -329,10 +335,7 @@ def _sample(name: str, signal: GroupSignal, channels: int, elements: Array | Non
     given = _checked(name, signal.elements)
     if elements is None:
         return signal._replace(elements=given), given, signal.log_weights
-    elements = _checked(name, elements)
-    if weights is None:
-        weights = jnp.full(len(elements), -np.log(len(elements)), elements.dtype)
-    return signal._replace(elements=given), elements, weights
+    return signal._replace(elements=given), *_wanted(name, elements, weights)
 
 
 @functools.cache
@@ -396,7 +399,7 @@ def group_conv(
     def part(params: Params, signal: GroupSignal, back: Array) -> Array:
         """The values at elements with these inverses."""
         n_out, n_in = len(back), len(signal.elements)
-        x = jnp.einsum("nij,kj->nki", back, _offsets(size, signal.pixel))
+        x = _offsets(size, signal.pixel, back)
         c = cartan_coordinates(group, jnp.einsum("aij,bjk->abik", back, signal.elements))
         shape = (n_out, n_in, size**2)
         x = jnp.broadcast_to(x[:, None], (*shape, 2))
@@ -408,7 +411,7 @@ def group_conv(
         kernel = jnp.einsum("abkf,foi->oaibk", features * factor[..., None], weight)
         kernel = kernel + jnp.einsum("abk,oi->oaibk", factor, bias)
         kernel = kernel.reshape(channels_out * n_out, channels_in * n_in, size, size)
-        values = signal.values.reshape(*signal.values.shape[:-4], -1, *signal.values.shape[-2:])
+        values = _as_channels(signal.values)
         values = convolve(values, kernel.astype(values.dtype), padding)
         return values.reshape(*values.shape[:-3], channels_out, n_out, *values.shape[-2:])
 
@@ -422,7 +425,7 @@ def group_conv(
         padded = jnp.concatenate([back, jnp.broadcast_to(back[:1], (-n % chunk, 2, 2))])
         parts = jax.lax.map(jax.checkpoint(lambda b: part(params, signal, b)), padded.reshape(-1, chunk, 2, 2))
         values = jnp.moveaxis(parts, 0, -4)  # (..., C', parts, chunk, H, W)
-        values = values.reshape(*values.shape[:-4], -1, *values.shape[-2:])[..., :n, :, :]
+        values = _as_channels(values)[..., :n, :, :]
         return GroupSignal(values, elements, log_weights, signal.pixel)
 
     spec = ("group_conv", group, channels_in, channels_out, size, field, window, padding, chunk)
@@ -484,8 +487,8 @@ def separable_group_conv(
         mixing = mixing * _weights(signal).reshape(1, -1, 1)
         mixing = mixing.reshape(*c.shape[:-1], channels_out, channels_in).astype(signal.values.dtype)
         values = jnp.einsum("aboi,...ibhw->...oahw", mixing, signal.values)
-        x = jnp.einsum("nij,kj->nki", back, _offsets(size, signal.pixel))
-        kernel = field.apply(params["plane"], x) * window(x, jnp.zeros((*x.shape[:-1], 0), x.dtype))[..., None]
+        x = _offsets(size, signal.pixel, back)
+        kernel = _of_plane(field, params["plane"], window, x, (channels_out,))
         values = _each_channel(values, jnp.moveaxis(kernel, -1, 0).astype(values.dtype), size, padding)
         return GroupSignal(values, elements, log_weights, signal.pixel)
 
@@ -553,11 +556,11 @@ def to_plane(
 
     def apply(params: Params, signal: GroupSignal) -> PlaneSignal:
         signal, elements, _ = _sample(name, signal, channels_in, None, None)
-        x = jnp.einsum("nij,kj->nki", invert(elements), _offsets(size, signal.pixel))
+        x = _offsets(size, signal.pixel, invert(elements))
         kernel = _of_plane(field, params, window, x, (channels_out, channels_in))
         kernel = kernel * _weights(signal).reshape(-1, 1, 1, 1)
         kernel = kernel.transpose(2, 3, 0, 1).reshape(channels_out, -1, size, size)
-        values = signal.values.reshape(*signal.values.shape[:-4], -1, *signal.values.shape[-2:])
+        values = _as_channels(signal.values)
         return PlaneSignal(convolve(values, kernel.astype(values.dtype), padding), signal.pixel)
 
     spec = ("to_plane", group, channels_in, channels_out, size, field, window, padding)
@@ -592,7 +595,7 @@ def invariant_pool(signal: GroupSignal, sharpness: float | jax.Array = 0.0) -> F
     over = (-3, -2, -1)
     if isinstance(sharpness, int | float) and sharpness == float("inf"):
         return jnp.max(values, axis=over)
-    weights = jnp.exp(signal.log_weights - jnp.max(signal.log_weights)) / _determinant(signal.elements)
+    weights = jnp.exp(signal.log_weights - jnp.max(signal.log_weights)) / jnp.linalg.det(signal.elements)
     weights = (weights / jnp.sum(weights) / (values.shape[-1] * values.shape[-2])).astype(values.dtype)
     weights = weights.reshape((1,) * (values.ndim - 3) + (-1, 1, 1))
     if isinstance(sharpness, int | float) and sharpness == 0:

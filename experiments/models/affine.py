@@ -99,6 +99,15 @@ def _each(signal: GroupSignal, *functions: Callable[[jax.Array], jax.Array]) -> 
     return signal
 
 
+def _activated(signal: GroupSignal) -> GroupSignal:
+    return _each(signal, _normalised, jax.nn.gelu)
+
+
+def _joined(x: GroupSignal, y: GroupSignal) -> GroupSignal:
+    """The end of a residual block: y, normalised, is added to x."""
+    return _each(x._replace(values=x.values + _normalised(y.values)), jax.nn.gelu, _normalised)
+
+
 def _halved(signal: GroupSignal) -> GroupSignal:
     """The largest of 2 x 2 pixels; an odd row or column at the end is dropped."""
     values = signal.values
@@ -185,18 +194,16 @@ def _filled(
         params: dict[str, Any], images: jax.Array, elements: jax.Array, key: jax.Array | None = None
     ) -> jax.Array:
         def lift(p: Any, images: jax.Array) -> GroupSignal:
-            return _each(parts.first(p, _images(images, precision), elements), _normalised, jax.nn.gelu)
+            return _activated(parts.first(p, _images(images, precision), elements))
 
         def inner(p: Any, x: GroupSignal) -> GroupSignal:
-            return _each(parts.block[0].apply(p, x), _normalised, jax.nn.gelu)
+            return _activated(parts.block[0].apply(p, x))
 
         def outer(p: Any, y: GroupSignal, x: GroupSignal) -> GroupSignal:
-            y = _each(parts.block[1].apply(p, y), _normalised)
-            x = _each(x._replace(values=x.values + y.values), jax.nn.gelu, _normalised)
-            return _each(_halved(x), jax.nn.gelu)
+            return _each(_halved(_joined(x, parts.block[1].apply(p, y))), jax.nn.gelu)
 
         def end(p: Any, x: GroupSignal) -> GroupSignal:
-            return _each(parts.last.apply(p, x), _normalised, jax.nn.gelu)
+            return _activated(parts.last.apply(p, x))
 
         x = stage(lift)(params["first"], images)
         y = stage(inner)(params["block"][0], x)
@@ -335,15 +342,12 @@ def moving_frame(width: int, n_classes: int = 10, precision: Precision = "float3
     ) -> jax.Array:
         views = seen(images, elements)
         near, log_weights = (jnp.asarray(part, jnp.float32) for part in _relative())
-        x = lifting.apply(params["first"], _images(views, precision), near, log_weights)
-        x = _each(x, _normalised, jax.nn.gelu)
+        x = _activated(lifting.apply(params["first"], _images(views, precision), near, log_weights))
         x = mix.apply(params["mix"], x, jnp.eye(2, dtype=jnp.float32)[None], jnp.zeros(1, jnp.float32))
-        x = _each(x, _normalised, jax.nn.gelu)
-        x = _halved(x)
-        y = _each(block[0].apply(params["block"][0], x), _normalised, jax.nn.gelu)
-        y = _each(block[1].apply(params["block"][1], y), _normalised)
-        x = _each(x._replace(values=x.values + y.values), jax.nn.gelu, _normalised)
-        x = _each(last.apply(params["last"], x), _normalised, jax.nn.gelu)
+        x = _halved(_activated(x))
+        y = _activated(block[0].apply(params["block"][0], x))
+        x = _joined(x, block[1].apply(params["block"][1], y))
+        x = _activated(last.apply(params["last"], x))
         logits = _head(params["head"], lie_conv.invariant_pool(x, float("inf")), key)  # (B, N, n_classes)
         n = len(elements)
         values = jnp.moveaxis(logits, -1, -2)[..., None, None]
