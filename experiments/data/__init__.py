@@ -6,6 +6,7 @@ function; ``rep_in(group)`` and ``rep_out(group)`` say how a group acts on the t
 symmetry are off by default, and the docstring of ``target`` says which subgroup they leave.
 
 Images that are to be moved come as functions on the plane (``affine.Shapes``): ``strokes`` and ``spline_digits``.
+Pictures of ``solids`` are cast from their rotations.
 Public benchmarks (``mnist``, ``affnist``, ``homnist``) have ``load(data, part) -> Images`` and ``missing(data, ...)``,
 the sentence that says which files have to be fetched.
 """

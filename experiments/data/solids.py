@@ -425,7 +425,7 @@ def draw_views(
     Args:
         key: random key.
         solid: what is seen.
-        n: how many; the first of more have the same rotations.
+        n: how many; the first of more are the same to rounding.
         side: pixels along one side.
         supersampling: as in ``render``.
         dtype: of pictures and rotations.
