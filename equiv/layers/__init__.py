@@ -18,6 +18,14 @@ from equiv.layers.linear import affine, bias, dense, linear
 from equiv.layers.mlp import equivariant_mlp
 from equiv.layers.pyramid import gaussian_pyramid, integrated_norm, pyramid_convolution
 from equiv.layers.rotated import adaptive_rotated_convolution
+from equiv.layers.so3 import (
+    rotation_signal,
+    so3_activation,
+    so3_conv,
+    sphere_activation,
+    sphere_signal,
+    sphere_to_so3,
+)
 
 __all__ = [
     "Field",
@@ -46,8 +54,14 @@ __all__ = [
     "pull_back",
     "pyramid_convolution",
     "residual",
+    "rotation_signal",
     "separable_group_conv",
     "serial",
     "siren",
+    "so3_activation",
+    "so3_conv",
+    "sphere_activation",
+    "sphere_signal",
+    "sphere_to_so3",
     "to_plane",
 ]
