@@ -8,7 +8,8 @@ symmetry are off by default, and the docstring of ``target`` says which subgroup
 Images that are to be moved come as functions on the plane (``affine.Shapes``): ``strokes`` and ``spline_digits``.
 Pictures of ``solids`` are cast from their rotations.
 Public benchmarks (``mnist``, ``affnist``, ``homnist``) have ``load(data, part) -> Images`` and ``missing(data, ...)``,
-the sentence that says which files have to be fetched.
+the sentence that says which files have to be fetched; those of poses (``symsol``, ``pascal3d``, ``modelnet10_so3``)
+give ``Poses``.
 """
 
 from typing import NamedTuple
