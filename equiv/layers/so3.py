@@ -644,7 +644,7 @@ def _grid_tables(l_max: int, level: int) -> tuple[np.ndarray, ...]:
         polar,
         circle.reshape(*rows.shape, -1),
         _circle(l_max, 2 * np.pi * np.arange(n_gamma) / n_gamma).T,
-        np.argsort(rows.ravel()),
+        np.argsort(rows.ravel()).astype(np.int32),
     )
 
 
