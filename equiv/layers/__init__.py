@@ -5,6 +5,13 @@ from equiv.layers.bilinear import bilinear
 from equiv.layers.fields import Field, siren
 from equiv.layers.frames import moment_frame, pull_back
 from equiv.layers.gates import gated, pointwise
+from equiv.layers.induction import (
+    mirror_plane_to_sphere,
+    orthographic_lift,
+    plane_to_so3,
+    plane_to_sphere,
+    restrict_to_plane,
+)
 from equiv.layers.lie_conv import (
     GroupSignal,
     PlaneSignal,
@@ -26,6 +33,7 @@ from equiv.layers.so3 import (
     sphere_signal,
     sphere_to_so3,
 )
+from equiv.layers.steerable import gaussian_rings, laguerre, pixelwise, steerable_conv
 
 __all__ = [
     "Field",
@@ -43,17 +51,25 @@ __all__ = [
     "equivariant_mlp",
     "gated",
     "gaussian_pyramid",
+    "gaussian_rings",
     "group_conv",
     "integrated_norm",
     "invariant_pool",
+    "laguerre",
     "lifting",
     "linear",
+    "mirror_plane_to_sphere",
     "moment_frame",
+    "orthographic_lift",
     "parallel",
+    "pixelwise",
+    "plane_to_so3",
+    "plane_to_sphere",
     "pointwise",
     "pull_back",
     "pyramid_convolution",
     "residual",
+    "restrict_to_plane",
     "rotation_signal",
     "separable_group_conv",
     "serial",
@@ -63,5 +79,6 @@ __all__ = [
     "sphere_activation",
     "sphere_signal",
     "sphere_to_so3",
+    "steerable_conv",
     "to_plane",
 ]

@@ -25,6 +25,7 @@ derived here.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -266,19 +267,18 @@ class SteerableKernel:
     def init(self, key: jax.Array, dtype: Any = float) -> Params:
         """Normal parameters, for each component of the output of variances that sum to one."""
         places = [(letter, pair) for letter, entries in self.shapes.items() for pair in entries]
-        keys = dict(zip(places, tuple(jax.random.split(key, len(places)))))
         fans: dict[str, int] = {}
         for letter, pair in places:
-            target = pair.split("->")[1]
             _, copies, maps = self.shapes[letter][pair]
+            target = pair.split("->")[1]
             fans[target] = fans.get(target, 0) + copies * maps
-        draw = lambda letter, pair, shape: (
-            jax.random.normal(keys[letter, pair], shape, dtype) / fans[pair.split("->")[1]] ** 0.5
-        )
-        return {
-            letter: {pair: draw(letter, pair, shape) for pair, shape in entries.items()}
-            for letter, entries in self.shapes.items()
-        }
+        sizes = [math.prod(self.shapes[letter][pair]) for letter, pair in places]
+        deviations = np.repeat([fans[pair.split("->")[1]] ** -0.5 for _, pair in places], sizes)
+        flat = jnp.asarray(deviations, dtype) * jax.random.normal(key, (sum(sizes),), dtype)
+        params: dict[str, dict[str, Array]] = {letter: {} for letter in self.shapes}
+        for (letter, pair), part in zip(places, jnp.split(flat, np.cumsum(sizes)[:-1])):
+            params[letter][pair] = part.reshape(self.shapes[letter][pair])
+        return params
 
     def weights(self, params: Params, letter: str, pair: str) -> Array:
         """The parameters of one entry, or a ValueError which says what they are called and how large they are."""

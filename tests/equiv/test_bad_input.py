@@ -40,12 +40,19 @@ from equiv.layers import (
     equivariant_mlp,
     fields,
     gated,
+    gaussian_rings,
+    laguerre,
     lie_conv,
     linear,
+    orthographic_lift,
     parallel,
+    pixelwise,
+    plane_to_sphere,
     pointwise,
     residual,
+    restrict_to_plane,
     serial,
+    steerable_conv,
 )
 from equiv.reps import (
     intertwiners,
@@ -59,6 +66,7 @@ from equiv.reps import (
     standard,
     tensor,
 )
+from equiv.reps.irreps import so2
 
 D4, SO3, O3 = dihedral(4), so(3), o(3)
 V, PLANE, REGULAR = standard(SO3), standard(D4), regular(D4)
@@ -88,6 +96,8 @@ def zeros(*shape):
 PICTURE = lie_conv.image(jnp.ones((2, 9, 9)))
 LIFTED = lie_conv.GroupSignal(jnp.ones((2, 3, 9, 9)), jnp.tile(jnp.eye(2), (3, 1, 1)), jnp.zeros(3), 0.4 * jnp.eye(2))
 LIFT, CONV = lie_conv.lifting(groups.sl(2), 2, 1), lie_conv.group_conv(groups.sl(2), 2, 1)
+RINGS = gaussian_rings(3, 5)
+INDUCED, RESTRICTED = plane_to_sphere(so2(0), 1, 2, RINGS), restrict_to_plane(so2(0), 1, 1, RINGS, 4)
 MIRROR = jnp.tile(jnp.diag(jnp.array([1.0, -1.0])), (3, 1, 1))
 
 
@@ -511,6 +521,71 @@ CASES = {
     # Flax
     "another length": (lambda: from_linen(linen.Dense(4), V, V), ValueError, ["gives (4,)", "has dimension 3"]),
     "Linen of two groups": (lambda: from_linen(linen.Dense(2), V, PLANE), ValueError, ["one group", "SO(3) and"]),
+    # images: steerable kernels and induction
+    "rings of no pixel": (lambda: gaussian_rings(3, 0), ValueError, ["number of pixels of gaussian_rings", "got 0"]),
+    "laguerre of width -1": (lambda: laguerre(3, -1.0), ValueError, ["width of laguerre", "positive", "got -1.0"]),
+    "even steerable kernel": (
+        lambda: steerable_conv(so2(0), so2(1), 4, RINGS),
+        ValueError,
+        ["size of steerable_conv", "odd", "got 4"],
+    ),
+    "steerable kernel of SO(3)": (
+        lambda: steerable_conv(V, so2(1), 5, RINGS),
+        ValueError,
+        ["representations of SO(2)", "got standard(SO(3)) of SO(3)"],
+    ),
+    "steerable kernel of a product": (
+        lambda: steerable_conv(so2(2) * so2(1), so2(1), 5, RINGS),
+        ValueError,
+        ["sums of so2(k) and restrictions of so3(l)", "so2(2) * standard(SO(2)) has others"],
+    ),
+    "frequency beyond the rings": (
+        lambda: steerable_conv(so2(0), so2(20), 5, RINGS),
+        ValueError,
+        ["gaussian_rings(3, 5) has no function for frequency 20", "more pixels"],
+    ),
+    "negative frequency": (lambda: plane_to_sphere(so2(-1), 2, 1, RINGS), ValueError, ["frequency of so2", "got -1"]),
+    "plane_to_sphere of degree -1": (
+        lambda: plane_to_sphere(so2(0), -1, 1, RINGS),
+        ValueError,
+        ["highest degree of plane_to_sphere", "at least 0", "got -1"],
+    ),
+    "orthographic_lift of no channel": (
+        lambda: orthographic_lift(2, 0),
+        ValueError,
+        ["channels of orthographic_lift", "got 0"],
+    ),
+    "image that is not square": (
+        lambda: INDUCED.apply(params(INDUCED), zeros(1, 4, 5)),
+        ValueError,
+        ["takes square images (..., 1, N, N)", "got an array of shape (1, 4, 5)"],
+    ),
+    "image with other channels": (
+        lambda: INDUCED.apply(params(INDUCED), zeros(2, 4, 4)),
+        ValueError,
+        ["takes square images (..., 1, N, N)", "(2, 4, 4)"],
+    ),
+    "image of integers": (
+        lambda: orthographic_lift(2, 1).apply({}, jnp.zeros((1, 4, 4), int)),
+        TypeError,
+        ["orthographic_lift(2, 1) takes floating-point images", "got int", "x.astype(float)"],
+    ),
+    "induction without q": (
+        lambda: INDUCED.apply({"p": params(INDUCED)["p"]}, zeros(1, 4, 4)),
+        ValueError,
+        ["takes parameters named q", "got p"],
+    ),
+    "induction with other parameters": (
+        lambda: INDUCED.apply({**params(INDUCED), "p": {"0->0": zeros(1), "0->1": zeros(1)}}, zeros(1, 4, 4)),
+        ValueError,
+        ["takes parameters p 0->0 of shape (4, 1, 3)", "got (1,)"],
+    ),
+    "restriction of another signal": (
+        lambda: RESTRICTED.apply(params(RESTRICTED), zeros(5)),
+        ValueError,
+        ["vectors of length 4", "got an array of shape (5,)"],
+    ),
+    "pixelwise of another group": (lambda: pixelwise(NET), ValueError, ["takes a layer of SO(2)", "dihedral(4)"]),
 }
 
 
