@@ -33,6 +33,7 @@ from equiv.layers.so3 import (
     sphere_signal,
     sphere_to_so3,
 )
+from equiv.layers.spherical_maps import spherical_conv
 from equiv.layers.steerable import gaussian_rings, laguerre, pixelwise, steerable_conv
 
 __all__ = [
@@ -79,6 +80,7 @@ __all__ = [
     "sphere_activation",
     "sphere_signal",
     "sphere_to_so3",
+    "spherical_conv",
     "steerable_conv",
     "to_plane",
 ]
