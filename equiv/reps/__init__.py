@@ -5,6 +5,7 @@ from equiv.reps.base import (
     Rep,
     algebra,
     character,
+    empty,
     generators,
     permutation,
     pixels,
@@ -16,14 +17,17 @@ from equiv.reps.base import (
     standard,
     tensor,
 )
-from equiv.reps.induced import induce
+from equiv.reps.induced import frobenius_number, induce, induced_truncated
 
 __all__ = [
     "Rep",
     "algebra",
     "character",
+    "empty",
+    "frobenius_number",
     "generators",
     "induce",
+    "induced_truncated",
     "intertwiners",
     "irreps",
     "permutation",

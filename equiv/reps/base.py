@@ -33,6 +33,7 @@ __all__ = [
     "Rep",
     "algebra",
     "character",
+    "empty",
     "generators",
     "permutation",
     "pixels",
@@ -132,7 +133,7 @@ class Rep:
         if kind == "dual":
             return self.spec[1]
         if kind == "sum":
-            return _sum(tuple((rep.dual, copies) for rep, copies in self.summands))
+            return _sum(tuple((rep.dual, copies) for rep, copies in self.summands), self.group)
         if kind == "tensor":
             return _tensor(tuple(rep.dual for rep in self.factors))
         if kind == "restriction":
@@ -149,15 +150,17 @@ class Rep:
         return self.spec[1] if self.spec[0] == "sum" else ((self, 1),)
 
     def __add__(self, other: "Rep") -> "Rep":
-        return _sum(self.summands + other.summands) if isinstance(other, Rep) else NotImplemented
+        if not isinstance(other, Rep):
+            return NotImplemented
+        return _sum(self.summands + other.summands, self.group, other.group)
 
     def __rmul__(self, copies: int) -> "Rep":
         if not isinstance(copies, int | np.integer):
             return NotImplemented
         copies = whole(copies, 1, f"the number of copies of {self}")
-        return (
-            self if copies == 1 else _sum(self.summands * copies) if len(self.summands) > 1 else _copies(self, copies)
-        )
+        if copies == 1:
+            return self
+        return _copies(self, copies) if len(self.summands) == 1 else _sum(self.summands * copies, self.group)
 
     @property
     def factors(self) -> tuple["Rep", ...]:
@@ -194,23 +197,18 @@ def _factor(rep: Rep) -> str:
     return f"({rep})" if rep.spec[0] == "sum" else str(rep)
 
 
-def _one_group(what: str, reps: list[Rep]) -> Group:
-    groups = list(dict.fromkeys(rep.group for rep in reps))
-    if len(groups) > 1:
-        raise ValueError(_two_groups(what, groups))
-    return groups[0]
-
-
-def _two_groups(what: str, groups: Iterable[Group]) -> str:
-    return f"{what} needs representations of one group, got {' and '.join(map(str, groups))}; restrict them first"
+def _one_group(what: str, groups: Iterable[Group]) -> Group:
+    found = list(dict.fromkeys(groups))
+    if len(found) > 1:
+        raise ValueError(
+            f"{what} needs representations of one group, got {' and '.join(map(str, found))}; restrict them first"
+        )
+    return found[0]
 
 
 def _tensor(factors: tuple[Rep, ...], *groups: Group) -> Rep:
     """The tensor product of any number of factors; that of none is the scalar of the group."""
-    groups = dict.fromkeys((*groups, *(rep.group for rep in factors)))
-    if len(groups) > 1:
-        raise ValueError(_two_groups("a tensor product", groups))
-    (group,) = groups
+    group = _one_group("a tensor product", (*groups, *(rep.group for rep in factors)))
     if len(factors) < 2:
         return factors[0] if factors else scalar(group)
     dims = tuple(rep.dim for rep in factors)
@@ -249,30 +247,32 @@ def _copies(rep: Rep, copies: int) -> Rep:
     return _sum(((single, before * copies),))
 
 
-def _sum(summands: tuple[tuple[Rep, int], ...]) -> Rep:
-    """The direct sum; equal neighbours are merged."""
-    group = _one_group("a direct sum", [rep for rep, _ in summands])
+def _sum(summands: tuple[tuple[Rep, int], ...], *groups: Group) -> Rep:
+    """The direct sum; equal neighbours are merged. That of none is the space {0} of the group."""
+    group = _one_group("a direct sum", (*groups, *(rep.group for rep, _ in summands)))
     merged: list[tuple[Rep, int]] = []
     for rep, copies in summands:
         if merged and merged[-1][0] == rep:
             merged[-1] = (rep, merged[-1][1] + copies)
         else:
             merged.append((rep, copies))
-    ends = np.cumsum([rep.dim * copies for rep, copies in merged])
+    if len(merged) == 1 and merged[0][1] == 1:
+        return merged[0][0]
+    ends = np.cumsum([rep.dim * copies for rep, copies in merged], dtype=int)
 
     def one(g: Element, v: jax.Array) -> jax.Array:
         parts = []
         for (rep, copies), part in zip(merged, jnp.split(v, ends[:-1])):
             moved = jax.vmap(functools.partial(rep.one, g))(part.reshape(copies, rep.dim))
             parts.append(moved.ravel())
-        return jnp.concatenate(parts)
+        return jnp.concatenate(parts) if parts else v
 
     return intern(
         Rep(
-            spec=("sum", tuple(merged)),
+            spec=("sum", tuple(merged), group),
             group=group,
-            name=" + ".join(str(rep) if copies == 1 else f"{copies} * {_factor(rep)}" for rep, copies in merged),
-            dim=int(ends[-1]),
+            name=" + ".join(str(rep) if copies == 1 else f"{copies} * {_factor(rep)}" for rep, copies in merged) or "0",
+            dim=sum(rep.dim * copies for rep, copies in merged),
             orthogonal=all(rep.orthogonal for rep, _ in merged),
             one=one,
         )
@@ -337,6 +337,20 @@ def scalar(group: Group, dim: int = 1) -> Rep:
     dim = whole(dim, 1, "the number of scalars")
     one = intern(Rep(("scalar", group), group, "scalar", 1, True, lambda g, v: v))
     return dim * one
+
+
+def empty(group: Group) -> Rep:
+    """The space {0}: the sum of no representation, of dimension 0. Added to another it changes nothing.
+
+    Args:
+        group: the group.
+
+    Example:
+        >>> from equiv.groups import so
+        >>> empty(so(3)).dim, empty(so(3)) + standard(so(3)) is standard(so(3))
+        (0, True)
+    """
+    return _sum((), group)
 
 
 @functools.cache
@@ -614,7 +628,8 @@ def restrict(rep: Rep, homomorphism: Homomorphism) -> Rep:
     if kind == "scalar":
         return scalar(subgroup)
     if kind == "sum":
-        return _sum(tuple(part for one, copies in rep.summands for part in (copies * along(one)).summands))
+        parts = (part for one, copies in rep.summands for part in (copies * along(one)).summands)
+        return _sum(tuple(parts), subgroup)
     if kind == "tensor":
         return _tensor(tuple(along(factor) for factor in rep.factors), subgroup)
     if kind == "dual" and along(rep.spec[1]).spec[0] != "restriction":
@@ -683,7 +698,8 @@ def algebra(rep: Rep) -> np.ndarray:
         return -algebra(rep.spec[1]).swapaxes(1, 2)
     if kind == "sum":
         parts = [(algebra(one), copies) for one, copies in rep.summands]
-        return np.stack([scipy.linalg.block_diag(*(a[k] for a, n in parts for _ in range(n))) for k in range(d)])
+        blocks = [[a[k] for a, n in parts for _ in range(n)] for k in range(d)]
+        return np.stack([scipy.linalg.block_diag(np.zeros((0, 0)), *each) for each in blocks])
     if kind == "tensor":
         total = np.zeros((d, 1, 1))
         for factor in rep.factors:
@@ -738,7 +754,7 @@ def generators(rep: Rep) -> np.ndarray:
         return functools.reduce(_kron, map(generators, rep.factors))
     if kind == "sum":
         parts = [(generators(one), copies) for one, copies in rep.summands]
-        count = len(parts[0][0])
+        count = len(parts[0][0]) if parts else 0
         every = [scipy.linalg.block_diag(*(h[k] for h, n in parts for _ in range(n))) for k in range(count)]
         return np.stack(every) if every else np.zeros((0, rep.dim, rep.dim))
     if kind == "dual":

@@ -13,6 +13,11 @@ the lift of an image with an n-fold symmetry to a signal on a solid is an induct
 after the unit ``eta: V -> Ind V``, which puts v at the coset of the identity; ``coset_unit`` is eta, ``coset_factor``
 finds Psi, which is unique. Both sides have bases in ``equiv.reps.intertwiners``.
 
+*From SO(2) to SO(3)* the induced space has infinite dimension: over the real numbers ``Ind rho_0 = sum_l D^l`` and
+``Ind rho_k = sum_{l >= k} 2 D^l`` for k >= 1, since two maps, a rotation apart, lead from rho_k to ``Res D^l``. The
+numbers 1, 2 and 0 are ``frobenius_number``, the maps ``branching_maps``. ``induced_truncated`` stops at a degree; there
+``unit`` and ``factor`` are what ``coset_unit`` and ``coset_factor`` are for finite groups.
+
 Coordinates. The cosets stand in the order of their first elements in ``G.elements()``, and these are the g_i; H itself
 comes first, with the identity. The coordinates of one coset are next to each other. A sum is induced summand by
 summand, as everywhere in the library: a vector of ``induce(3 * V + W, f)`` is three vectors of ``induce(V, f)``, then
@@ -31,11 +36,23 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from equiv import numerics
-from equiv.groups import Element, Homomorphism
+from equiv.groups import Element, Homomorphism, so
 from equiv.groups.base import intern
-from equiv.reps.base import Rep
+from equiv.groups.finite import whole
+from equiv.reps.base import Rep, empty
+from equiv.reps.irreps import so3
 
-__all__ = ["coset_factor", "coset_unit", "cosets", "induce"]
+__all__ = [
+    "branching_maps",
+    "coset_factor",
+    "coset_unit",
+    "cosets",
+    "factor",
+    "frobenius_number",
+    "induce",
+    "induced_truncated",
+    "unit",
+]
 
 _MAX_PRODUCTS = 10_000_000
 """Products of two elements in one table, 40 MB."""
@@ -259,3 +276,174 @@ def coset_factor(
     moved = jnp.matmul(rep_out.matrix(cosets(homomorphism, phi.dtype), phi.dtype), phi, precision="highest")
     psi = jnp.zeros((rep_out.dim, induced.dim), phi.dtype)
     return psi.at[:, _places(rep_in, homomorphism)].set(jnp.swapaxes(moved, 0, 1))
+
+
+# --- from SO(2) to SO(3) ---------------------------------------------------------------------------------------------
+
+
+def frobenius_number(k: int, l: int) -> int:
+    """The dimension of ``Hom_SO(2)(rho_k, Res D^l)``, which is that of ``Hom_SO(3)(Ind rho_k, D^l)``, over the reals.
+
+    1 for k = 0, 2 for 1 <= k <= l, and 0 for k > l. D^l is in ``Ind rho_k`` as often as this number, but rho_k is in
+    ``Res D^l`` only once: over the real numbers the two tables are not transposes of each other.
+
+    Args:
+        k: the frequency of ``so2(k)``.
+        l: the degree of ``so3(l)``.
+
+    Raises:
+        ValueError: a negative frequency or degree.
+
+    Example:
+        >>> [[frobenius_number(k, l) for l in range(4)] for k in range(3)]
+        [[1, 1, 1, 1], [0, 2, 2, 2], [0, 0, 2, 2]]
+
+    Reference:
+        Howell, Klee, Biza, Zhao, Walters, NeurIPS 2023 (arXiv 2307.03704), over the complex numbers; derived here.
+
+    Differs from the paper: there the induction numbers are the transposed branching numbers, which over the reals is
+        wrong by the factor 2.
+    """
+    k, l = whole(k, 0, "the frequency of frobenius_number"), whole(l, 0, "the degree of frobenius_number")
+    return (2 if k else 1) if k <= l else 0
+
+
+def branching_maps(k: int, l: int, dtype: Any = float) -> Float[Array, "maps n d"]:
+    """A basis of ``Hom_SO(2)(rho_k, Res D^l)``, the turns being those about the polar axis.
+
+    The pair of components (l + k, l - k) is ``p v + q J v``, with J the quarter turn: p for the first map, q for the
+    second. For k = 0 the component l is v.
+
+    Args:
+        k: the frequency of ``so2(k)``.
+        l: the degree of ``so3(l)``.
+        dtype: of the matrices.
+
+    Returns:
+        (frobenius_number(k, l), 2l + 1, 1 or 2); none for k > l.
+
+    Raises:
+        ValueError: a negative frequency or degree.
+
+    Example:
+        >>> branching_maps(1, 1).astype(int).tolist()
+        [[[0, 1], [0, 0], [1, 0]], [[1, 0], [0, 0], [0, -1]]]
+
+    Reference:
+        Derived here, for the basis of Howell, Klee, Biza, Zhao, Walters, NeurIPS 2023 (arXiv 2307.03704).
+    """
+    maps = np.zeros((frobenius_number(k, l), 2 * l + 1, 2 if k else 1))
+    if k == 0:
+        maps[0, l, 0] = 1
+    elif k <= l:
+        maps[:, [l + k, l - k]] = np.array([[[1, 0], [0, 1]], [[0, -1], [1, 0]]])
+    return jnp.asarray(maps, dtype)
+
+
+def induced_truncated(k: int, l_max: int) -> Rep:
+    """The representation of SO(3) that rho_k induces, up to a degree: ``sum_{k <= l <= L} F(k, l) D^l``.
+
+    F is ``frobenius_number``, 1 for k = 0 and 2 otherwise; the dimension is F times ``(L + 1)^2 - k^2``.
+
+    Args:
+        k: the frequency of ``so2(k)``.
+        l_max: the highest degree L.
+
+    Returns:
+        A sum of ``so3(l)``, the copies of one degree next to each other. For k > L it is ``empty(so(3))``, the space
+        {0}: of dimension 0, acting on arrays (..., 0).
+
+    Raises:
+        ValueError: a negative frequency or degree.
+
+    Example:
+        >>> print(induced_truncated(1, 2), induced_truncated(3, 2))
+        2 * standard(SO(3)) + 2 * so3(2) 0
+
+    Reference:
+        Howell, Klee, Biza, Zhao, Walters, NeurIPS 2023 (arXiv 2307.03704).
+    """
+    k, l_max = whole(k, 0, "the frequency of induced_truncated"), whole(l_max, 0, "the degree of induced_truncated")
+    return functools.reduce(
+        lambda a, b: a + b, (frobenius_number(k, l) * so3(l) for l in range(k, l_max + 1)), empty(so(3))
+    )
+
+
+def unit(k: int, l_max: int, dtype: Any = float) -> Float[Array, "n d"]:
+    """The unit ``eta: rho_k -> Res Ind rho_k`` of the truncated induction, ``eta(v) = sum_{l, i} B_{l,i} v``.
+
+    ``B_{l,i}`` are the ``branching_maps``, one for each copy. It commutes with SO(2), the rotations of its image span
+    the whole space, and every map that commutes with SO(2) factors through it in one way (``factor``). Without a
+    highest degree eta(v) would be a delta function at the pole, and not square integrable.
+
+    Args:
+        k: the frequency of ``so2(k)``.
+        l_max: the highest degree L.
+        dtype: of the matrix.
+
+    Returns:
+        The matrix, (induced_truncated(k, l_max).dim, 1 or 2).
+
+    Raises:
+        ValueError: a negative frequency or degree.
+
+    Example:
+        >>> unit(0, 1)[:, 0].tolist()
+        [1.0, 0.0, 1.0, 0.0]
+
+    Reference:
+        Howell, Klee, Biza, Zhao, Walters, NeurIPS 2023 (arXiv 2307.03704); for band-limited spaces derived here.
+    """
+    k, l_max = whole(k, 0, "the frequency of unit"), whole(l_max, 0, "the degree of unit")
+    blocks = [branching_maps(k, l, dtype).reshape(-1, 2 if k else 1) for l in range(l_max + 1)]
+    return jnp.concatenate(blocks)
+
+
+def factor(phi: Float[Array, "m d"], k: int, l_max: int, rep_out: Rep) -> Float[Array, "m n"]:
+    """The only SO(3)-map with ``Psi eta = Phi``, eta the ``unit``.
+
+    In degree l, ``Phi = sum_i c_i B_{l,i}``, and Psi is c_i times the identity on copy i of D^l.
+
+    Args:
+        phi: (dim W, 1 or 2), a map from rho_k that commutes with SO(2); of any other it is Psi of the nearest such map.
+        k: the frequency of ``so2(k)``.
+        l_max: the highest degree L of the induced representation.
+        rep_out: W, a sum of ``so3(l)`` with l <= L.
+
+    Returns:
+        (dim W, induced_truncated(k, l_max).dim), in Hom_SO(3)(Ind rho_k, W).
+
+    Raises:
+        ValueError: a negative frequency or degree; another W; ``phi`` has another shape.
+
+    Example:
+        >>> phi = jnp.array([[0.0], [3.0], [0.0], [5.0]])  # y of a vector, and a number: what turns about y leave alone
+        >>> psi = factor(phi, 0, 1, so3(1) + so3(0))
+        >>> psi[:, 0].tolist(), bool(jnp.allclose(psi @ unit(0, 1), phi))
+        ([0.0, 0.0, 0.0, 5.0], True)
+
+    Reference:
+        Howell, Klee, Biza, Zhao, Walters, NeurIPS 2023 (arXiv 2307.03704); for band-limited spaces derived here.
+    """
+    induced, width = induced_truncated(k, l_max), 2 if k else 1
+    degrees = []
+    for one, copies in rep_out.summands:
+        l = (one.dim - 1) // 2
+        if one != so3(l) or l > l_max:
+            raise ValueError(
+                f"factor needs a sum of so3(l) with l <= {l_max} to map to, got {rep_out} with {one} in it"
+            )
+        degrees += [l] * copies
+    if phi.shape != (rep_out.dim, width):
+        raise ValueError(f"a map so2({k}) -> {rep_out} is a matrix of shape {(rep_out.dim, width)}, got {phi.shape}")
+    rows = [jnp.zeros((0, induced.dim), phi.dtype)]
+    start = 0
+    for l in degrees:
+        size = 2 * l + 1
+        maps = branching_maps(k, l, phi.dtype)
+        c = jnp.einsum("ind,nd->i", maps, phi[start : start + size]) / width
+        before = induced_truncated(k, l - 1).dim if l else 0
+        block = (c[None, :, None] * jnp.eye(size, dtype=phi.dtype)[:, None, :]).reshape(size, -1)
+        rows.append(jnp.pad(block, ((0, 0), (before, induced.dim - before - block.shape[1]))))
+        start += size
+    return jnp.concatenate(rows)

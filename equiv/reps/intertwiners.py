@@ -664,7 +664,7 @@ def order(rep: Rep) -> np.ndarray:
         >>> order(scalar(so(2)) + standard(so(2))).tolist()
         [0, 1, 2]
     """
-    return np.argsort(np.concatenate([index.ravel() for _, index in terms(rep)])).astype(np.int32)
+    return np.argsort(np.concatenate([np.zeros(0, int), *(index.ravel() for _, index in terms(rep))])).astype(np.int32)
 
 
 def _grouped(word: Word) -> list[int]:

@@ -49,7 +49,20 @@ from equiv.layers import (
     residual,
     serial,
 )
-from equiv.reps import Rep, induce, irreps, permutation, pixels, regular, restrict, scalar, spread, standard, tensor
+from equiv.reps import (
+    Rep,
+    induce,
+    induced_truncated,
+    irreps,
+    permutation,
+    pixels,
+    regular,
+    restrict,
+    scalar,
+    spread,
+    standard,
+    tensor,
+)
 
 __all__ = ["GROUPS", "HOMOMORPHISMS", "LAYERS", "REPS"]
 
@@ -237,6 +250,7 @@ REPS: dict[str, Callable[[], Rep]] = {
     "frequency 2 of O(2)": lambda: irreps.o2(2),
     "degree 3 of SO(3)": lambda: irreps.so3(3),
     "odd degree 2 of O(3)": lambda: irreps.o3(2, -1),
+    "frequency 1 induced to degree 2": lambda: induced_truncated(1, 2),
     "degree 2 about the polar axis": lambda: restrict(irreps.so3(2), irreps.polar_axis()),
 }
 """Name -> builder of a representation."""

@@ -12,8 +12,19 @@ import pytest
 from equiv import laws
 from equiv.groups import cyclic, dihedral, from_generators, inclusion, o, polyhedral, powers, product, so, symmetric
 from equiv.groups.base import Homomorphism
-from equiv.reps import intertwiners, regular, restrict, scalar, standard
-from equiv.reps.induced import coset_factor, coset_unit, cosets, induce
+from equiv.reps import algebra, empty, generators, intertwiners, irreps, regular, restrict, scalar, standard
+from equiv.reps.induced import (
+    branching_maps,
+    coset_factor,
+    coset_unit,
+    cosets,
+    factor,
+    frobenius_number,
+    induce,
+    induced_truncated,
+    unit,
+)
+from equiv.reps.irreps import polar_axis, so2, so3
 
 DTYPES = [np.float32, np.float64]
 A4, ICOSAHEDRAL, S4 = polyhedral("tetrahedral"), polyhedral("icosahedral"), symmetric(4)
@@ -221,6 +232,117 @@ def test_frobenius_reciprocity(case):
         assert np.linalg.matrix_rank(psi.reshape(small.dim, -1)) == large.dim
 
 
+# --- from SO(2) to SO(3) ---------------------------------------------------------------------------------------------
+
+ROTATIONS = so(3).sample(jax.random.key(7), (80,), np.float64)
+ANGLES = so(2).exp(jnp.array([[0.3], [1.7], [-2.6]]))
+
+
+def test_frobenius_numbers_are_dimensions():
+    """Of the null space of ``D^l(t) B - B rho_k(t)`` at three angles, k and l up to 5."""
+    turns = jax.jit(jax.vmap(polar_axis().map))(ANGLES)
+    small = {k: np.asarray(so2(k).matrix(ANGLES)) for k in range(6)}
+    blocks = [np.asarray(d) for d in irreps.wigner_blocks(5, turns)]
+    for k in range(6):
+        for l in range(6):
+            rows = [
+                np.kron(d, np.eye(small[k].shape[1])) - np.kron(np.eye(2 * l + 1), rho.T)
+                for d, rho in zip(blocks[l], small[k])
+            ]
+            spectrum = np.linalg.svd(np.concatenate(rows), compute_uv=False)
+            assert np.sum(spectrum < 1e-10) == frobenius_number(k, l) == (0 if k > l else 2 if k else 1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("k", "l"), [(0, 0), (0, 3), (1, 1), (2, 5), (4, 4), (3, 2)])
+def test_branching_maps(k, l, dtype):
+    """They commute with turns about the polar axis, and are orthogonal to each other."""
+    maps = branching_maps(k, l, dtype)
+    assert maps.shape == (frobenius_number(k, l), 2 * l + 1, 2 if k else 1)
+    assert maps.dtype == dtype
+    turns = ANGLES.astype(dtype)
+    left = np.einsum("tab,ibd->tiad", restrict(so3(l), polar_axis()).matrix(turns), maps)
+    right = np.einsum("iab,tbd->tiad", maps, so2(k).matrix(turns))
+    np.testing.assert_allclose(left, right, atol=4 * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(np.einsum("iab,jab->ij", maps, maps), maps.shape[2] * np.eye(frobenius_number(k, l)))
+
+
+@pytest.mark.parametrize(("k", "l_max"), [(0, 0), (0, 4), (1, 5), (2, 3), (3, 3), (3, 2)])
+def test_truncated_induction(k, l_max):
+    """Its dimension; the unit commutes with turns; turned to all sides, what it gives spans the space (uniqueness)."""
+    rep, eta = induced_truncated(k, l_max), np.asarray(unit(k, l_max, np.float64))
+    dim = max(0, (2 if k else 1) * ((l_max + 1) ** 2 - k**2))
+    assert rep.dim == dim
+    assert eta.shape == (dim, 2 if k else 1)
+    inside = np.asarray(restrict(rep, polar_axis()).matrix(ANGLES))
+    np.testing.assert_allclose(inside @ eta, eta @ np.asarray(so2(k).matrix(ANGLES)), atol=1e-14)
+    moved = np.asarray(rep.act(ROTATIONS[: dim + 5], jnp.asarray(eta[:, 0])[None])) if dim else np.zeros((1, 0))
+    assert np.linalg.matrix_rank(moved, tol=1e-6) == dim if dim else True
+
+
+def test_without_one_copy_the_factor_is_not_unique():
+    """Over the reals two maps lead to each degree: the unit into one of its copies spans half of the space only."""
+    rep, eta = induced_truncated(1, 3), np.array(unit(1, 3, np.float64))
+    start = 0
+    for l in range(1, 4):
+        eta[start + 2 * l + 1 : start + 4 * l + 2] = eta[start : start + 2 * l + 1]
+        start += 4 * l + 2
+    moved = np.asarray(rep.act(ROTATIONS, jnp.asarray(eta[:, 0])[None]))
+    assert np.linalg.matrix_rank(moved, tol=1e-6) == rep.dim // 2
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [0, 1, 3])
+def test_every_map_factors_through_the_unit(k, dtype):
+    """``Psi eta = Phi`` for a drawn map that commutes with SO(2); Psi commutes with SO(3); of its own Psi, Psi."""
+    rep_out, l_max = 2 * so3(3) + so3(0) + so3(1) + so3(4), 4
+    phis = intertwiners.basis(so2(k), restrict(rep_out, polar_axis()))
+    assert phis.dim == 2 * frobenius_number(k, 3) + sum(frobenius_number(k, l) for l in (0, 1, 4))
+    phi = jnp.asarray(phis.combine(jax.random.normal(jax.random.key(k), (phis.dim,))), dtype)
+    psi = factor(phi, k, l_max, rep_out)
+    assert psi.dtype == dtype
+    assert psi.shape == (rep_out.dim, induced_truncated(k, l_max).dim)
+    np.testing.assert_allclose(psi @ unit(k, l_max, dtype), phi, atol=4 * np.finfo(dtype).eps)
+    g = jnp.asarray(ROTATIONS[:3], dtype)
+    induced = induced_truncated(k, l_max)
+    np.testing.assert_allclose(rep_out.matrix(g) @ psi, psi @ induced.matrix(g), atol=40 * np.finfo(dtype).eps)
+    back = np.asarray(factor(psi @ unit(k, l_max, dtype), k, l_max, rep_out))
+    np.testing.assert_allclose(back, psi, atol=4 * np.finfo(dtype).eps)
+    wrong = phi.at[1].add(0.1) if k else phi.at[0].add(0.1)
+    assert abs(factor(wrong, k, l_max, rep_out) @ unit(k, l_max, dtype) - wrong).max() > 0.02
+
+
+def test_completeness():
+    """Ind of rho_0 + ... + rho_K has D^l 2l + 1 times, as the functions on SO(3), if and only if K >= l."""
+    for most in range(4):
+        for l in range(6):
+            times = sum(frobenius_number(k, l) for k in range(most + 1))
+            assert times == 1 + 2 * min(l, most)
+            assert (times == 2 * l + 1) == (most >= l)
+
+
+def test_the_empty_space():
+    """k > l: a representation of dimension 0, which every function takes."""
+    zero = induced_truncated(3, 2)
+    assert zero is empty(so(3))
+    assert str(zero) == "0"
+    assert zero + so3(2) is so3(2) + zero is so3(2)
+    assert 3 * zero is zero + zero is zero.dual is zero
+    assert restrict(zero, polar_axis()) is empty(so(2))
+    assert zero.act(ROTATIONS[0], jnp.zeros((5, 0))).shape == (5, 0)
+    assert zero.matrix(ROTATIONS).shape == (80, 0, 0)
+    assert algebra(zero).shape == (3, 0, 0)
+    assert generators(zero).shape == (0, 0, 0)
+    assert (zero * so3(1)).dim == 0
+    assert intertwiners.basis(zero, so3(1)).dim == intertwiners.basis(so3(1), zero).dim == 0
+    assert unit(3, 2).shape == (0, 2)
+    assert factor(jnp.zeros((0, 2)), 3, 2, zero).shape == (0, 0)
+    assert factor(jnp.zeros((3, 2)), 3, 2, so3(1)).shape == (3, 0)
+    assert frobenius_number(3, 2) == 0
+    with pytest.raises(ValueError, match=re.escape("needs representations of one group, got SO(3) and SO(2)")):
+        zero + empty(so(2))
+
+
 # --- what it is and what it is not -----------------------------------------------------------------------------------
 
 
@@ -322,6 +444,21 @@ CROOKED = Homomorphism(("crooked",), cyclic(2), cyclic(4), lambda g, dtype=float
                 jnp.ones((1, 2)), scalar(cyclic(2)), standard(cyclic(4)), inclusion(cyclic(2), cyclic(4))
             ),
             "is a matrix of shape (2, 1), got (1, 2)",
+        ),
+        (lambda: frobenius_number(-1, 2), "the frequency of frobenius_number has to be a whole number of at least 0"),
+        (lambda: induced_truncated(1, -2), "the degree of induced_truncated has to be a whole number of at least 0"),
+        (lambda: unit(0, -1), "the degree of unit has to be a whole number of at least 0, got -1"),
+        (
+            lambda: factor(jnp.zeros((5, 1)), 0, 1, so3(2)),
+            "factor needs a sum of so3(l) with l <= 1 to map to, got so3(2) with so3(2) in it",
+        ),
+        (
+            lambda: factor(jnp.zeros((2, 1)), 0, 1, standard(so(2))),
+            "factor needs a sum of so3(l) with l <= 1 to map to, got standard(SO(2))",
+        ),
+        (
+            lambda: factor(jnp.zeros((3, 1)), 1, 1, so3(1)),
+            "a map so2(1) -> standard(SO(3)) is a matrix of shape (3, 2), got (3, 1)",
         ),
     ],
 )
