@@ -34,7 +34,7 @@ from equiv.layers.so3 import (
     sphere_to_so3,
 )
 from equiv.layers.spherical_maps import spherical_conv
-from equiv.layers.steerable import gaussian_rings, laguerre, pixelwise, steerable_conv
+from equiv.layers.steerable import gaussian_rings, laguerre, mirror_steerable_conv, pixelwise, steerable_conv
 
 __all__ = [
     "Field",
@@ -60,6 +60,7 @@ __all__ = [
     "lifting",
     "linear",
     "mirror_plane_to_sphere",
+    "mirror_steerable_conv",
     "moment_frame",
     "orthographic_lift",
     "parallel",

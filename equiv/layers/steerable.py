@@ -48,6 +48,8 @@ __all__ = [
     "frequencies",
     "gaussian_rings",
     "laguerre",
+    "mirror_steerable_conv",
+    "mirror_steerable_kernel",
     "pixel_centres",
     "pixelwise",
     "steerable_conv",
@@ -444,18 +446,58 @@ def steerable_conv(rep_in: Rep, rep_out: Rep, size: int, radial: Radial) -> Sign
     Reference:
         Weiler, Cesa, NeurIPS 2019 (arXiv 1911.08251).
     """
-    size = whole(size, 1, "the size of steerable_conv")
+    return _convolution("steerable_conv", steerable_kernel, rep_in, rep_out, size, radial)
+
+
+@functools.cache
+def mirror_steerable_conv(rep_in: Rep, rep_out: Rep, size: int, radial: Radial) -> SignalLayer:
+    """The steerable convolutions that commute with the mirror x -> -x as well: those of ``steerable_conv`` without q.
+
+    Args:
+        rep_in: as in ``steerable_conv``; the mirror changes the sign of the second coordinate of each pair.
+        rep_out: as well.
+        size: as well.
+        radial: as well.
+
+    Raises:
+        ValueError: as ``steerable_conv``.
+
+    Example:
+        >>> from equiv.reps.irreps import so2
+        >>> layer = mirror_steerable_conv(so2(0), 2 * so2(0) + so2(1), 5, gaussian_rings(3, 5))
+        >>> image = jax.random.normal(jax.random.key(0), (1, 9, 9))
+        >>> y = layer.apply(layer.init(jax.random.key(1)), image)
+        >>> moved = layer.apply(layer.init(jax.random.key(1)), image[..., ::-1])
+        >>> signs = jnp.array([1.0, 1.0, 1.0, -1.0]).reshape(4, 1, 1)
+        >>> bool(jnp.allclose(moved, signs * y[..., ::-1], atol=1e-5))
+        True
+
+    Reference:
+        Weiler, Cesa, NeurIPS 2019 (arXiv 1911.08251).
+    """
+    return _convolution("mirror_steerable_conv", mirror_steerable_kernel, rep_in, rep_out, size, radial)
+
+
+def _convolution(
+    what: str,
+    build: Callable[[Rep, Rep, Radial], SteerableKernel],
+    rep_in: Rep,
+    rep_out: Rep,
+    size: int,
+    radial: Radial,
+) -> SignalLayer:
+    size = whole(size, 1, f"the size of {what}")
     if size % 2 == 0:
-        raise ValueError(f"the size of steerable_conv has to be odd, so that the kernel has a centre, got {size}")
-    kernel = steerable_kernel(rep_in, rep_out, radial)
-    name = f"steerable_conv({rep_in} -> {rep_out}, {size} x {size})"
+        raise ValueError(f"the size of {what} has to be odd, so that the kernel has a centre, got {size}")
+    kernel = build(rep_in, rep_out, radial)
+    name = f"{what}({rep_in} -> {rep_out}, {size} x {size})"
 
     def apply(params: Params, x: Array) -> Array:
         x = checked_image(name, x, rep_in.dim)
         taps = kernel.at(params, pixel_centres(size)) * (2 / size)
         return convolve(x, taps.astype(x.dtype), "same")
 
-    return intern(SignalLayer(("steerable_conv", rep_in, rep_out, size, radial), name, kernel.init, apply))
+    return intern(SignalLayer((what, rep_in, rep_out, size, radial), name, kernel.init, apply))
 
 
 @functools.cache

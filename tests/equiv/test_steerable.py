@@ -13,6 +13,7 @@ from equiv.layers.steerable import (
     frequencies,
     gaussian_rings,
     laguerre,
+    mirror_steerable_conv,
     mirror_steerable_kernel,
     pixel_centres,
     pixelwise,
@@ -207,6 +208,17 @@ def test_quarter_turns_are_exact(side, dtype):
         image, y = quarter(rep_in, image), quarter(rep_out, y)
         np.testing.assert_allclose(apply(params, jnp.asarray(image)), y, atol=1e-5 if dtype == np.float32 else 1e-14)
     np.testing.assert_allclose(image, still, atol=1e-6)
+
+
+def test_mirrors_are_exact_without_q():
+    """Two coordinates of each pair under x -> -x; with q it does not commute."""
+    signs = jnp.array([1.0, 1, 1, -1]).reshape(4, 1, 1)
+    image = jax.random.normal(jax.random.key(1), (4, 8, 8))
+    for build, close in ((mirror_steerable_conv, True), (steerable_conv, False)):
+        layer = build(2 * so2(0) + so2(1), 2 * so2(0) + so2(2), 5, gaussian_rings(3, 5))
+        params, apply = layer.init(jax.random.key(0)), jax.jit(layer.apply)
+        moved = apply(params, signs * image[..., ::-1])
+        assert np.allclose(moved, signs * apply(params, image)[..., ::-1], atol=1e-13) == close
 
 
 def test_other_turns_with_more_pixels():
