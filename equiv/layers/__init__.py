@@ -35,6 +35,14 @@ from equiv.layers.so3 import (
 )
 from equiv.layers.spherical_maps import spherical_conv
 from equiv.layers.steerable import gaussian_rings, laguerre, mirror_steerable_conv, pixelwise, steerable_conv
+from equiv.layers.vector_neurons import (
+    align,
+    invariant_head,
+    nearest_neighbours,
+    position_aware_conv,
+    position_aware_lifting,
+    vector_leaky_relu,
+)
 
 __all__ = [
     "Field",
@@ -46,6 +54,7 @@ __all__ = [
     "Weight",
     "adaptive_rotated_convolution",
     "affine",
+    "align",
     "bias",
     "bilinear",
     "dense",
@@ -55,6 +64,7 @@ __all__ = [
     "gaussian_rings",
     "group_conv",
     "integrated_norm",
+    "invariant_head",
     "invariant_pool",
     "laguerre",
     "lifting",
@@ -62,12 +72,15 @@ __all__ = [
     "mirror_plane_to_sphere",
     "mirror_steerable_conv",
     "moment_frame",
+    "nearest_neighbours",
     "orthographic_lift",
     "parallel",
     "pixelwise",
     "plane_to_so3",
     "plane_to_sphere",
     "pointwise",
+    "position_aware_conv",
+    "position_aware_lifting",
     "pull_back",
     "pyramid_convolution",
     "residual",
@@ -84,4 +97,5 @@ __all__ = [
     "spherical_conv",
     "steerable_conv",
     "to_plane",
+    "vector_leaky_relu",
 ]
