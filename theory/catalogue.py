@@ -6,6 +6,7 @@ from theory import (
     digits_sample_complexity,
     elesedy_zaidi,
     emlp_data_efficiency,
+    induced_representations,
     inductive_bias,
     lie_group_decompositions,
     mei_misiakiewicz_montanari,
@@ -33,6 +34,7 @@ _MODULES = (
     lie_group_decompositions,
     rotated_and_scale_convolutions,
     affine_digits,
+    induced_representations,
 )
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for module in _MODULES for claim in module.CLAIMS}
