@@ -196,13 +196,18 @@ def _checked(what: str, blocks: Any) -> Blocks:
 def _about_x(l: int, beta: np.ndarray) -> np.ndarray:
     """``D^l`` of turns by beta about x: (n, 2l + 1, 2l + 1). The generator has the eigenvalues -l i, ..., l i."""
     w, v = np.linalg.eigh(1j * algebra(so3(l))[0])
-    return np.einsum("im,bm,jm->bij", v, np.exp(-1j * np.round(w) * beta[:, None]), v.conj()).real
+    phases = np.exp(-1j * beta)[:, None] ** np.round(w)  # powers; a product w * beta would be rounded
+    return np.einsum("im,bm,jm->bij", v, phases, v.conj()).real
 
 
-def _circle(l_max: int, angles: np.ndarray) -> np.ndarray:
-    """``cos(k t)`` at the place l_max + k and ``sin(k t)`` at l_max - k: (..., 2 l_max + 1)."""
-    k = np.arange(-l_max, l_max + 1)
-    phase = np.abs(k) * angles[..., None]
+def _circle(l_max: int, angles: np.ndarray, steps: int | np.ndarray) -> np.ndarray:
+    """``cos(k t)`` at the place l_max + k and ``sin(k t)`` at l_max - k: (..., 2 l_max + 1).
+
+    For multiples t of ``2 pi / steps``, which are counted, so that no angle is larger than pi.
+    """
+    k, steps = np.arange(-l_max, l_max + 1), np.asarray(steps)[..., None]
+    count = np.rint(angles[..., None] * steps / (2 * np.pi)) * np.abs(k) % steps
+    phase = 2 * np.pi * (count - np.where(2 * count > steps, steps, 0)) / steps
     return np.where(k >= 0, np.cos(phase), np.sin(phase))
 
 
@@ -520,13 +525,13 @@ def _euler_tables(l_max: int, degree: int) -> tuple[np.ndarray, np.ndarray, np.n
     """
     with numerics.constants():
         alpha, beta, gamma, weights = map(np.asarray, euler_quadrature(degree))
-    side, polar, circle = 2 * l_max + 1, _polar(l_max, beta), _circle(l_max, alpha)
+    side, polar, circle = 2 * l_max + 1, _polar(l_max, beta), _circle(l_max, alpha, len(alpha))
     polar[:, :, :, 1] = polar[::-1, :, :, 1]  # now the second half multiplies x_l[m, -n]
     turned = np.stack([circle, circle[:, ::-1]])  # (2, alpha, m)
     table = np.einsum("mnbhl,ham->nhlmba", polar, turned).reshape(side, 2, l_max + 1, side, -1)
     inside = [table[:, :, l, l_max - l : l_max + l + 1] for l in range(l_max + 1)]
     table = np.concatenate(inside, axis=2).reshape(side, 2 * (l_max + 1) ** 2, -1)
-    return table, _circle(l_max, gamma).T, np.repeat(weights, len(alpha)) / len(alpha) / len(gamma)
+    return table, _circle(l_max, gamma, len(gamma)).T, np.repeat(weights, len(alpha)) / len(alpha) / len(gamma)
 
 
 @functools.cache
@@ -637,13 +642,13 @@ def _grid_tables(l_max: int, level: int) -> tuple[np.ndarray, ...]:
     ring = np.repeat(np.arange(len(count)), count)[rows]
     ends = ring[:, [0, -1]]
     on = np.stack([ring == ends[:, :1], ring != ends[:, :1]], axis=-1)
-    circle = on[..., None] * _circle(l_max, alpha[rows])[..., None, :]
+    circle = on[..., None] * _circle(l_max, alpha[rows], 2 * count[ring])[..., None, :]
     polar = _polar(l_max, beta[np.cumsum(count) - 1])[:, :, ends.ravel()]
     n_gamma = 6 * 2**level
     return (
         polar,
         circle.reshape(*rows.shape, -1),
-        _circle(l_max, 2 * np.pi * np.arange(n_gamma) / n_gamma).T,
+        _circle(l_max, 2 * np.pi * np.arange(n_gamma) / n_gamma, n_gamma).T,
         np.argsort(rows.ravel()).astype(np.int32),
     )
 

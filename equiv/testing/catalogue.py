@@ -48,7 +48,12 @@ from equiv.layers import (
     pointwise,
     residual,
     serial,
+    so3_activation,
+    so3_conv,
+    sphere_activation,
+    sphere_to_so3,
 )
+from equiv.layers.so3 import near_identity
 from equiv.reps import (
     Rep,
     induce,
@@ -301,5 +306,9 @@ LAYERS: dict[str, Callable[[], Layer]] = {
     "perceptron of SO+(1,3)": lambda: equivariant_mlp(
         3 * standard(lorentz(1, 3)), standard(lorentz(1, 3)), spread(lorentz(1, 3), 30), depth=1
     ),
+    "sphere to rotations": lambda: sphere_to_so3(2, 3, 2),
+    "convolution of rotations": lambda: so3_conv(2, 2, 3, near_identity(0.6, 4, 2, 4)),
+    "square on the sphere": lambda: sphere_activation(1, 2, jnp.square),
+    "square on rotations": lambda: so3_activation(1, 2, jnp.square),
 }
 """Name -> builder of a layer."""

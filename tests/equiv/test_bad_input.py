@@ -54,6 +54,7 @@ from equiv.layers import (
     serial,
     steerable_conv,
 )
+from equiv.layers import so3 as layers_so3
 from equiv.reps import (
     intertwiners,
     permutation,
@@ -518,6 +519,60 @@ CASES = {
         ["takes parameters named weight", "got bias"],
     ),
     "bias missing": (lambda: bias(REGULAR).apply({}, zeros(8)), ValueError, ["parameters named bias", "got none"]),
+    # signals on SO(3)
+    "l_max -1": (lambda: layers_so3.sphere_signal(-1), ValueError, ["band limit of sphere_signal", "at least 0"]),
+    "rotation_signal without channels": (
+        lambda: layers_so3.rotation_signal(2, 0),
+        ValueError,
+        ["channels of rotation_signal", "least 1"],
+    ),
+    "a short vector": (lambda: layers_so3.to_blocks(zeros(9), 1), ValueError, ["length 10", "shape (9,)"]),
+    "blocks without channels": (
+        lambda: layers_so3.from_blocks((zeros(1, 1), zeros(3, 3))),
+        ValueError,
+        ["(..., channels, 2l + 1, 2l + 1)"],
+    ),
+    "a degree is missing": (lambda: layers_so3.log_density((zeros(3, 3),), 1), ValueError, ["l = 0, 1", "(3, 3)"]),
+    "no degree": (lambda: layers_so3.log_partition((), 1), ValueError, ["one block for each degree", "got a tuple"]),
+    "blocks of integers": (
+        lambda: layers_so3.log_partition((jnp.ones((1, 1), jnp.int32),), 1),
+        TypeError,
+        ["floating-point blocks", "int32"],
+    ),
+    "level 7": (lambda: layers_so3.log_density((zeros(1, 1),), 7), ValueError, ["up to level 6", "got the level 7"]),
+    "a coarse quadrature": (
+        lambda: layers_so3.so3_activation(4, 1, jnp.square, 7),
+        ValueError,
+        ["band limit 4", "degree 8", "given 7"],
+    ),
+    "a coarse sphere": (lambda: layers_so3.sphere_activation(4, 1, jnp.square, 7), ValueError, ["degree 8", "given 7"]),
+    "density at a mirror": (
+        lambda: layers_so3.evaluate((zeros(1, 1),), jnp.diag(jnp.array([1.0, 1.0, -1.0]))),
+        ValueError,
+        ["determinant -1"],
+    ),
+    "density in two dtypes": (
+        lambda: layers_so3.evaluate((zeros(1, 1),), jnp.eye(3, dtype=jnp.float32)),
+        TypeError,
+        ["float64", "float32", "cast"],
+    ),
+    "points that are rotations": (
+        lambda: layers_so3.sphere_to_so3(2, 1, 1, np.eye(3)[None]),
+        ValueError,
+        ["points on the sphere (n, 3)", "(1, 3, 3)"],
+    ),
+    "filter at a mirror": (lambda: layers_so3.so3_conv(2, 1, 1, -np.eye(3)[None]), ValueError, ["determinant -1"]),
+    "radius 4": (lambda: layers_so3.near_identity(4.0), ValueError, ["at most pi", "got 4.0"]),
+    "answers for other signals": (
+        lambda: layers_so3.spread((zeros(2, 1, 1),), jnp.eye(3)[None, None]),
+        ValueError,
+        ["batch axes of the blocks, (2,)", "(1, 1, 3, 3)"],
+    ),
+    "no draws": (
+        lambda: layers_so3.sample(jax.random.key(0), (zeros(1, 1),), 0),
+        ValueError,
+        ["number of draws", "at least 1"],
+    ),
     # Flax
     "another length": (lambda: from_linen(linen.Dense(4), V, V), ValueError, ["gives (4,)", "has dimension 3"]),
     "Linen of two groups": (lambda: from_linen(linen.Dense(2), V, PLANE), ValueError, ["one group", "SO(3) and"]),
