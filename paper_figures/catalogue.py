@@ -10,6 +10,7 @@ from paper_figures import (
     exp_image_fraction,
     generalisation_gap,
     haar_sampling_error,
+    induction_consistency,
     invariant_counts,
     kernel_gain,
     penalty_bound,
@@ -47,6 +48,7 @@ FIGURES: dict[str, Figure] = {
         exp_image_fraction.FIGURE,
         haar_sampling_error.FIGURE,
         turned_kernels.FIGURE,
+        induction_consistency.FIGURE,
     )
 }
 """Name -> figure."""

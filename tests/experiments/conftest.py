@@ -67,6 +67,13 @@ SMALL = {
         "trials": 2,
         "places": 2,
     },
+    "induction_consistency": {
+        "layers": ("vectors", "pooled"),
+        "sides": (7, 14),
+        "angles": (30.0, 90.0),
+        "trials": 2,
+        "l_max": 2,
+    },
     "emlp_data_efficiency": {
         "models": ("mlp", "emlp_full"),
         "sizes": (3, 9),

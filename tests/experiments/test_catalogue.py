@@ -21,6 +21,7 @@ LARGER = {
     "exp_image_fraction": ("radii", 0.7),
     "haar_sampling_error": ("sizes", 40),
     "turned_kernels": ("steps", 0.3),
+    "induction_consistency": ("sides", 9),
     "affnist": ("models", "gl2"),
     "homnist": ("models", "gl2"),
 }
@@ -197,6 +198,8 @@ def test_the_callers_precision_does_not_matter(small):
         ("haar_sampling_error", {"std": 0.2}, "std has to be above 0.283, or the error has no variance, got 0.2"),
         ("turned_kernels", {"steps": (0.5, 1.5)}, "steps has to be made of numbers from 0 to 1, none of them twice"),
         ("turned_kernels", {"layers": ("plane",)}, "layers has to be made of paper, turning, turning_harmonic, plain"),
+        ("induction_consistency", {"layers": ("icosahedron",)}, "layers has to be made of scalars, vectors, rings"),
+        ("induction_consistency", {"angles": (0.0,)}, "angles has to be finite and above zero, got (0.0,)"),
         ("emlp_data_efficiency", {"tasks": ("o5", "o6")}, "tasks has to be made of o5, inertia, lorentz, none of them"),
         ("emlp_data_efficiency", {"models": ()}, "models has to be made of mlp, mlp_augmented, scalars, emlp_identity"),
         ("emlp_data_efficiency", {"models": ("emlp_special",)}, "emlp_special is for lorentz"),

@@ -155,6 +155,16 @@ def turned_kernels(draw):
     )
 
 
+def induction_consistency(draw):
+    layers, angles = ["scalars", "vectors", "rings", "orthographic", "pooled"], [30.0, 90.0]
+    side, trials = [7, 14, 28, 56], 3
+    shape = len(layers), len(angles), len(side), trials
+    return xr.Dataset(
+        {"error": (("layer", "angle", "side", "trial"), 10.0 ** draw.uniform(-16, 0, shape))},
+        coords={"layer": layers, "angle": angles, "side": side, "trial": np.arange(trials)},
+    )
+
+
 RESULTS = {
     "breaking_sweep": contest("breaking", (0.0, 0.5, 1.0)),
     "symmetry_discovery": contest("breaking", (0.0, 0.5, 1.0)),
@@ -168,6 +178,7 @@ RESULTS = {
     "exp_image_fraction": exp_image_fraction,
     "haar_sampling_error": haar_sampling_error,
     "turned_kernels": turned_kernels,
+    "induction_consistency": induction_consistency,
 }
 
 
