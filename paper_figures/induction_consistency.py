@@ -78,5 +78,5 @@ FIGURE = Figure(
     draw=draw,
     experiments=("induction_consistency",),
     claims=("induction_commutes_with_quarter_turns", "induction_error_falls_spectrally"),
-    figure_of_paper="own; Howell et al. (NeurIPS 2023, arXiv 2307.03704) state the consistency, the figure is not theirs",
+    figure_of_paper="own; Howell et al. (NeurIPS 2023, arXiv 2307.03704) state the consistency",
 )
