@@ -2,6 +2,7 @@
 
 from equiv.layers.base import Layer, Params, SignalLayer, Weight, parallel, residual, serial
 from equiv.layers.bilinear import bilinear
+from equiv.layers.birds_eye import birds_eye_view, cyclic_conv, cyclic_lifting, netvlad, place_descriptor
 from equiv.layers.fields import Field, siren
 from equiv.layers.frames import moment_frame, pull_back
 from equiv.layers.gates import gated, pointwise
@@ -57,6 +58,9 @@ __all__ = [
     "align",
     "bias",
     "bilinear",
+    "birds_eye_view",
+    "cyclic_conv",
+    "cyclic_lifting",
     "dense",
     "equivariant_mlp",
     "gated",
@@ -73,9 +77,11 @@ __all__ = [
     "mirror_steerable_conv",
     "moment_frame",
     "nearest_neighbours",
+    "netvlad",
     "orthographic_lift",
     "parallel",
     "pixelwise",
+    "place_descriptor",
     "plane_to_so3",
     "plane_to_sphere",
     "pointwise",
