@@ -112,9 +112,8 @@ def _errors(config: Config, key: jax.Array, layer: str, side: int) -> np.ndarray
     """(angles, trials)."""
     init, apply = _map(layer, config.l_max)
     rep, signal = _type(layer), restrict(sphere_signal(config.l_max, 2), polar_axis())
-    k_scene, k_params = jax.random.split(jax.random.fold_in(key, LAYERS.index(layer)))
-    scenes, keys = _scenes(config, k_scene), [jax.random.fold_in(k_params, trial) for trial in range(config.trials)]
-    params = init(jnp.stack(keys))
+    k_scene, k_params = tuple(jax.random.split(jax.random.fold_in(key, LAYERS.index(layer))))
+    scenes, params = _scenes(config, k_scene), init(jax.random.split(k_params, config.trials))
     still = np.asarray(apply(params, jnp.asarray(_look(config, scenes, rep, side, 0.0))))
     found = []
     for degrees in config.angles:
@@ -159,7 +158,7 @@ EXPERIMENT = Experiment(
     axes=lambda config: {"side": config.sides},
     run=run,
     claims=("induction_commutes_with_quarter_turns", "induction_error_falls_spectrally"),
-    cost={"smoke": 20, "desk": 120, "paper": 400},
+    cost={"smoke": 20, "desk": 65, "paper": 400},
     version=1,
     precision="float64",
     tolerance=1e-6,

@@ -22,7 +22,7 @@ _LAYERS = {
     "orthographic": ("orthographic", style.COLOURS["augmented"]),
 }
 """Layer -> its name in the picture and its colour."""
-_LOWEST = 1e-16
+_LOWEST = 1e-18
 
 
 def _curves(ax: Axes, errors: xr.DataArray, named: bool) -> None:
