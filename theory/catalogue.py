@@ -10,6 +10,7 @@ from theory import (
     inductive_bias,
     lie_group_decompositions,
     mei_misiakiewicz_montanari,
+    pose_densities,
     rotated_and_scale_convolutions,
     soft_contests,
     soft_equivariance,
@@ -35,6 +36,7 @@ _MODULES = (
     rotated_and_scale_convolutions,
     affine_digits,
     induced_representations,
+    pose_densities,
 )
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for module in _MODULES for claim in module.CLAIMS}
