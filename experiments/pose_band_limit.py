@@ -10,7 +10,7 @@ grid's cells deceives: it falls between the rotations, and the density comes out
 for poses drawn at random.
 
 Arrays: ``likelihood`` (solid, l, bound), the best mean log-likelihood; ``predicted`` (solid, l, bound), that of
-Gaussian peaks; ``gridded`` (solid, l, bound, level, pose), what the mean over ``so3_grid(level)`` makes of the same
+Gaussian peaks; ``gridded`` (solid, l, bound, level, trial), what the mean over ``so3_grid(level)`` makes of the same
 logits in another pose. A cell is one solid and one L.
 """
 
@@ -40,14 +40,14 @@ class Config:
     band_limits: tuple[int, ...] = tuple(range(_HIGHEST + 1))  # L, highest degree of the logits
     bounds: tuple[float, ...] = (10.0, 30.0)  # of the spectral norms of sqrt(2l + 1) x_l
     levels: tuple[int, ...] = (2, 3)  # of the grids for the normalisation
-    poses: int = 10  # drawn for each
+    trials: int = 10  # poses drawn
 
     def __post_init__(self) -> None:
         among(self, "solids", SOLIDS)
         among(self, "band_limits", tuple(range(_HIGHEST + 1)))
         among(self, "levels", tuple(range(6)))
         positive(self, "bounds")
-        whole(self, "poses")
+        whole(self, "trials")
 
 
 def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
@@ -59,9 +59,9 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
         point: ``solid`` and ``l``.
     """
     solid, l_max = point["solid"], point["l"]
-    poses = Rotation.random(config.poses, rng=generator(key)).as_rotvec()
+    poses = Rotation.random(config.trials, rng=generator(key)).as_rotvec()
     best = [best_likelihood(solid, l_max, bound) for bound in config.bounds]
-    above = [np.zeros((config.poses, 2 * l + 1, 2 * l + 1)) for l in range(l_max + 1, _HIGHEST + 1)]
+    above = [np.zeros((config.trials, 2 * l + 1, 2 * l + 1)) for l in range(l_max + 1, _HIGHEST + 1)]
     gridded = []
     for _, numbers in best:
         blocks = tuple(map(jnp.asarray, (*peak_blocks(solid, numbers, l_max, poses), *above)))  # one program for all L
@@ -72,9 +72,9 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
         {
             "likelihood": (("bound",), np.array([value for value, _ in best])),
             "predicted": (("bound",), np.array(predicted)),
-            "gridded": (("bound", "level", "pose"), np.array(gridded)),
+            "gridded": (("bound", "level", "trial"), np.array(gridded)),
         },
-        coords={"bound": list(config.bounds), "level": list(config.levels), "pose": np.arange(config.poses)},
+        coords={"bound": list(config.bounds), "level": list(config.levels), "trial": np.arange(config.trials)},
     )
 
 
@@ -83,9 +83,9 @@ EXPERIMENT = Experiment(
     statement="What is the best that a density with a band limit can say about how a symmetric solid is turned?",
     config=Config,
     presets={
-        "smoke": Config(band_limits=tuple(range(7)), poses=5),
-        "desk": Config(levels=(3, 4, 5), poses=20),
-        "paper": Config(levels=(2, 3, 4, 5), poses=100),
+        "smoke": Config(band_limits=tuple(range(7)), trials=5),
+        "desk": Config(levels=(3, 4, 5), trials=20),
+        "paper": Config(levels=(2, 3, 4, 5), trials=100),
     },
     axes=lambda config: {"solid": config.solids, "l": config.band_limits},
     run=run,

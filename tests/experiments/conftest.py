@@ -92,7 +92,7 @@ SMALL = {
         "band_limits": (3, 4),
         "bounds": (5.0,),
         "levels": (1,),
-        "poses": 2,
+        "trials": 2,
     },
     "emlp_data_efficiency": {
         "models": ("mlp", "emlp_full"),

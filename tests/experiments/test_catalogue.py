@@ -198,7 +198,7 @@ def test_the_callers_precision_does_not_matter(small):
         ("haar_sampling_error", {"methods": ("ball", "bell")}, "methods has to be made of unweighted, weighted, ball"),
         ("haar_sampling_error", {"sizes": (5, 10)}, "sizes has to be within 10 and the n_max = 4000 elements"),
         ("haar_sampling_error", {"std": 0.2}, "std has to be above 0.283, or the error has no variance, got 0.2"),
-        ("pose_band_limit", {"band_limits": (9,)}, "band_limits has to be made of 0, 1, 2, 3, 4, 5, 6, 7, 8, none of them"),
+        ("pose_band_limit", {"band_limits": (9,)}, "band_limits has to be made of 0, 1, 2, 3, 4, 5, 6, 7, 8, none"),
         ("pose_band_limit", {"solids": ("ball",)}, "solids has to be made of cone, cylinder, tetrahedron, cube, icosa"),
         ("pose_band_limit", {"bounds": (0.0,)}, "bounds has to be finite and above zero"),
         ("turned_kernels", {"steps": (0.5, 1.5)}, "steps has to be made of numbers from 0 to 1, none of them twice"),
