@@ -14,6 +14,8 @@ from paper_figures import (
     invariant_counts,
     kernel_gain,
     penalty_bound,
+    pose_band_limit,
+    registration,
     sample_complexity,
     soft_cosine_similarity,
     soft_inertia,
@@ -49,6 +51,8 @@ FIGURES: dict[str, Figure] = {
         haar_sampling_error.FIGURE,
         turned_kernels.FIGURE,
         induction_consistency.FIGURE,
+        registration.FIGURE,
+        pose_band_limit.FIGURE,
     )
 }
 """Name -> figure."""

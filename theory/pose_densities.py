@@ -323,8 +323,8 @@ def _climbs(key: jax.Array, above: int) -> Evidence:
 _SYMMETRISED, _DRAWS = "cube", 32
 
 
-def _likelihoods(key: jax.Array, labels: str, symmetrised: bool) -> np.ndarray:
-    """Mean log-likelihoods of random logits, or of these averaged over the turns of the solid."""
+def _densities(key: jax.Array, labels: str, symmetrised: bool) -> np.ndarray:
+    """Geometric means of densities at the labels, of random logits or of these averaged over the turns of the solid."""
     k_pose, k_logits = jax.random.split(key)
     l_max, turns = 4, np.asarray(polyhedral(_GROUPS[_SYMMETRISED]).elements(jnp.float64))
     pose = np.asarray(so(3).sample(k_pose, (), jnp.float64))
@@ -342,7 +342,7 @@ def _likelihoods(key: jax.Array, labels: str, symmetrised: bool) -> np.ndarray:
     everywhere = np.concatenate([np.asarray(rotations) @ turn for turn in turns])
     logits = x @ _functions(l_max, jnp.asarray(everywhere)).T
     shift = scipy.special.logsumexp(logits, axis=1, b=np.tile(np.asarray(weights), len(turns)) / len(turns))
-    return x @ given - shift + UNIFORM
+    return np.exp(x @ given - shift)
 
 
 # --- signals and grids ------------------------------------------------------------------------------------------------
@@ -421,7 +421,7 @@ def _numbered(axis: str, values: np.ndarray) -> Evidence:
     return Evidence(axis, np.arange(len(values)), values)
 
 
-_DEGREES = np.arange(13)
+_DEGREES = range(13)
 
 
 def _counts(groups: dict[str, str]) -> Evidence:
@@ -492,13 +492,13 @@ CLAIMS = (
     Claim(
         name="symmetrised_logits_are_no_worse",
         statement="If the equivalent labels of a picture are equally likely, averaging logits over the turns of the "
-        "solid never lowers their mean log-likelihood.",
-        formula="mean_s f(R_0 s) - log int exp f <= the same for mean_s f(R s)",
+        "solid never lowers their mean log-likelihood, hence the geometric mean of the density there.",
+        formula="exp(mean_s f(R_0 s) - log int exp f) <= the same for mean_s f(R s)",
         source=_I2S,
         kind="bound",
-        predict=lambda key: _likelihoods(key, "all", symmetrised=True),
-        measure=lambda key: _numbered("draw", _likelihoods(key, "all", symmetrised=False)),
-        violate=lambda key: _numbered("draw", _likelihoods(key, "one", symmetrised=False)),
+        predict=lambda key: _densities(key, "all", symmetrised=True),
+        measure=lambda key: _numbered("draw", _densities(key, "all", symmetrised=False)),
+        violate=lambda key: _numbered("draw", _densities(key, "one", symmetrised=False)),
         dropped="the labels are equally likely (only one of them occurs)",
     ),
     Claim(

@@ -165,6 +165,33 @@ def induction_consistency(draw):
     )
 
 
+def pose_band_limit(draw):
+    solids, l, levels, trials = ["cone", "cylinder", "tetrahedron", "cube", "icosahedron"], [0, 2, 4, 6], [3, 5], 3
+    shape = len(solids), len(l), 2
+    return xr.Dataset(
+        {
+            "likelihood": (("solid", "l", "bound"), draw.uniform(-3, 9, shape)),
+            "predicted": (("solid", "l", "bound"), draw.uniform(-3, 9, shape)),
+            "gridded": (("solid", "l", "bound", "level", "trial"), draw.uniform(-3, 9, (*shape, len(levels), trials))),
+        },
+        coords={"solid": solids, "l": l, "bound": [10.0, 30.0], "level": levels, "trial": np.arange(trials)},
+    )
+
+
+def registration(draw):
+    methods, angles, trials, pairs = ["equivariant", "pointnet", "pointnet_augmented"], [0.0, 90.0, 180.0], 3, 4
+    shape = len(methods), trials, len(angles)
+    axes = ("method", "trial", "angle")
+    return xr.Dataset(
+        {
+            "recall": (axes, draw.uniform(0, 1, shape)),
+            "inlier_ratio": (axes, draw.uniform(0, 1, shape)),
+            "rotation_error": ((*axes, "pair"), draw.uniform(0, 180, (*shape, pairs))),
+        },
+        coords={"method": methods, "trial": np.arange(trials), "angle": angles, "pair": np.arange(pairs)},
+    )
+
+
 RESULTS = {
     "breaking_sweep": contest("breaking", (0.0, 0.5, 1.0)),
     "symmetry_discovery": contest("breaking", (0.0, 0.5, 1.0)),
@@ -178,6 +205,8 @@ RESULTS = {
     "exp_image_fraction": exp_image_fraction,
     "haar_sampling_error": haar_sampling_error,
     "turned_kernels": turned_kernels,
+    "registration": registration,
+    "pose_band_limit": pose_band_limit,
     "induction_consistency": induction_consistency,
 }
 
