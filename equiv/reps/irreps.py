@@ -226,14 +226,16 @@ def rotation_matrix(rotation: Any) -> Float[Array, "... 3 3"]:
 # --- Wigner's D matrices -----------------------------------------------------------------------------------------
 
 
-def _next(l: int, cos: Array, sin: Array, r: list[list[Array]]) -> tuple[Array, Array]:
-    """The rows of D^l from those of D^(l-1): rows m = 0 ... l, and rows -m for m = 1 ... l.
+def _next(l: int, d: Array, r: list[list[Array]]) -> Array:
+    """D^l from D^(l-1).
 
     Row by row, with ``p_i`` the product of the row i of R and a row of D^(l-1),
     ``D[m] = u p_0[m] + v (p_1[m-1] - p_-1[-(m-1)]) + w (p_1[m+1] + p_-1[-(m+1)])`` and
     ``D[-m] = u p_0[-m] + v (p_1[-(m-1)] + p_-1[m-1]) + w (p_1[-(m+1)] - p_-1[m+1])``.
-    Rows with equal terms, and columns with equal products, are computed together and joined once.
+    Rows with equal terms, and columns with equal products, are computed together and joined once, in their final order:
+    another copy of D would cost a third of the time.
     """
+    cos, sin = d[l - 1 :], d[: l - 1][::-1]  # rows m = 0 ... l - 1, and rows -m for m = 1 ... l - 1
     m = np.arange(l + 1.0)
     u, v = np.sqrt(l**2 - m**2), np.sqrt((l + m - 1) * (l + m)) / 2
     w = -np.sqrt(np.maximum((l - m - 1) * (l - m), 0)) / 2
@@ -264,14 +266,13 @@ def _next(l: int, cos: Array, sin: Array, r: list[list[Array]]) -> tuple[Array, 
             a, b = a + row(w[lo:hi]) * (p(1, c) + p(-1, s)), b + row(w[lo:hi]) * (p(1, s) - p(-1, c))
         return a, b
 
-    up, down = [], []
+    columns = []
     for p in products:
         zero = l * p(0, cos[:1]) - (l * (l - 1) / 2) ** 0.5 * (p(1, cos[1:2]) + p(-1, sin[:1]))
         parts = [rows(p, lo, hi) for lo, hi in itertools.pairwise(edges)]
-        up.append([zero, *(a for a, _ in parts)])
-        down.append([b for _, b in parts])
-    joined = lambda parts: jnp.concatenate([jnp.concatenate(pieces, axis=1) for pieces in zip(*parts)], axis=0)
-    return jax.lax.optimization_barrier((joined(up), joined(down)))
+        columns.append([*(b[::-1] for _, b in reversed(parts)), zero, *(a for a, _ in parts)])
+    joined = [jnp.concatenate(pieces, axis=1) for pieces in zip(*columns)]
+    return jax.lax.optimization_barrier(jnp.concatenate(joined, axis=0))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -282,10 +283,8 @@ def _blocks(l_max: int, r: Array) -> tuple[Array, ...]:
     """
     e = [[entry[None, None] for entry in line] for line in _entries(r)]
     blocks = [jnp.ones_like(r[:1, :1]), r]
-    cos, sin = r[1:], r[:1]
     for l in range(2, l_max + 1):
-        cos, sin = _next(l, cos, sin, e)
-        blocks.append(jnp.concatenate([sin[::-1], cos], axis=0))
+        blocks.append(_next(l, blocks[-1], e))
     return tuple(blocks[: l_max + 1])
 
 
