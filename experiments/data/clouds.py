@@ -54,7 +54,7 @@ def turns(key: Array, angle: Array) -> Array:
 
     Example:
         >>> r = turns(jax.random.key(0), jnp.array([0.5, 3.0]))
-        >>> jnp.arccos((jnp.trace(r, axis1=-2, axis2=-1) - 1) / 2).round(3).tolist()
+        >>> [round(float(a), 3) for a in jnp.arccos((jnp.trace(r, axis1=-2, axis2=-1) - 1) / 2)]
         [0.5, 3.0]
     """
     axis = jax.random.normal(key, (*angle.shape, 3), angle.dtype)

@@ -76,8 +76,8 @@ def viewpoint(azimuth: float, elevation: float, roll: float) -> np.ndarray:
 
     Example:
         >>> up = viewpoint(30.0, 0.0, 0.0) @ np.array([0.0, 0.0, 1.0])  # the object's z axis, seen from its side
-        >>> np.round(up + 0.0, 6).tolist()  # y is down
-        [0.0, -1.0, 0.0]
+        >>> [round(abs(float(x)), 6) for x in up], bool(up[1] < 0)  # y is down
+        ([0.0, 1.0, 0.0], True)
     """
     turn = Rotation.from_euler("zx", [-azimuth, elevation - 90], degrees=True).as_matrix()
     return np.diag([1, -1, 1]) @ Rotation.from_euler("z", roll, degrees=True).as_matrix() @ np.diag([1, 1, -1]) @ turn
