@@ -15,14 +15,14 @@ except ImportError as missing:
     raise ImportError("equiv.flax needs Flax, which is not installed: pip install 'equiv[flax]'") from missing
 
 from equiv.groups.base import intern
-from equiv.layers import Layer, Params
+from equiv.layers import Layer, Params, SignalLayer
 from equiv.reps import Rep
 
 __all__ = ["as_linen", "as_nnx", "from_linen"]
 
 
 class _Linen(linen.Module):
-    layer: Layer
+    layer: Layer | SignalLayer
 
     @linen.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -41,11 +41,11 @@ class _Nnx(nnx.Module):
         return self.layer.apply(params, x)
 
 
-def as_linen(layer: Layer) -> linen.Module:
+def as_linen(layer: Layer | SignalLayer) -> linen.Module:
     """The layer as a Linen module: ``module.init(key, x)``, ``module.apply(variables, x)``.
 
     Args:
-        layer: any layer.
+        layer: any layer that takes one array.
 
     Returns:
         A module; ``variables["params"]["layer"]`` are the layer's parameters.

@@ -1,4 +1,4 @@
-"""Convolution by transforms of tiles against XLA's own, in value and gradient."""
+"""Convolution by rows and by transforms of tiles against XLA's own, in value and gradient."""
 
 import jax
 import jax.numpy as jnp
@@ -7,6 +7,7 @@ import pytest
 
 from equiv.layers import convolution
 
+WAYS = {"rows": convolution._by_rows, "tiles": convolution._by_tiles}
 BUDGET = {"float32": 100.0, "float64": 100.0, "bfloat16": 4.0}
 
 
@@ -22,19 +23,21 @@ def eps_units(found, wanted):
 
 @pytest.mark.parametrize("dtype", BUDGET)
 @pytest.mark.parametrize(("side", "size"), [(5, 5), (16, 5), (17, 5), (29, 3), (30, 7), (26, 9), (12, 1)])
-def test_tiles_give_the_convolution(side, size, dtype):
+@pytest.mark.parametrize("way", WAYS)
+def test_it_is_the_convolution(way, side, size, dtype):
     v, k = draw(2, 3, 4, side, size, dtype)
-    found = convolution._by_tiles(v, k)
+    found = WAYS[way](v, k)
     assert found.dtype == v.dtype
     assert found.shape == (2, 4, side - size + 1, side - size + 1)
     wanted = convolution._directly(v.astype("float64"), k.astype("float64"))
     assert eps_units(found, wanted) / float(jnp.finfo(dtype).eps) < BUDGET[dtype]
 
 
-def test_gradients_agree():
+@pytest.mark.parametrize("way", WAYS)
+def test_gradients_agree(way):
     v, k = draw(2, 3, 4, 20, 5, "float64")
     of = lambda f: jax.grad(lambda v, k: jnp.sum(f(v, k) ** 3), argnums=(0, 1))(v, k)
-    for a, b in zip(of(convolution._by_tiles), of(convolution._directly), strict=True):
+    for a, b in zip(of(WAYS[way]), of(convolution._directly), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
 
 
