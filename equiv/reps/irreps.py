@@ -11,9 +11,9 @@ care of. Up to l = 12 the entries were found right to 2e-15 in float64 and 6e-7 
 
 - **Derivatives** are along the rotations: ``dD = D d rho(omega)``, with ``omega`` the skew part of ``R^T dR``; the rest
   does not count. They are right at the identity, too, and of any order.
-- **Layout.** The recursion runs with the entries first and the batch last, where it is two to three times as fast as with
-  the batch first; ``wigner_blocks`` gives out that layout on request. A barrier after each degree keeps the compiler
-  from writing all entries of degree l - 1 into each of degree l, again and again.
+- **Layout.** The recursion runs with the entries first and the batch last, where it is two to three times as fast as
+  with the batch first; ``wigner_blocks`` gives out that layout on request. A barrier after each degree keeps the
+  compiler from writing all entries of degree l - 1 into each of degree l, again and again.
 - **Turns about the polar axis** act on the components (l + m, l - m) by the angle m t. So D^l, restricted to them, is
   ``rho_0 + rho_1 + ... + rho_l`` after a permutation, ``branching(l)``.
 
