@@ -39,7 +39,7 @@ from equiv import numerics
 from equiv.layers.vector_neurons import align
 from experiments.data.clouds import Pairs, draw_pairs
 from experiments.models import n_parameters
-from experiments.models.clouds import Describer, equivariant, pointnet
+from experiments.models.clouds import Described, Describer, equivariant, pointnet
 from experiments.record import Experiment, Point, among, positive, whole
 from experiments.train import fit
 
@@ -101,9 +101,16 @@ def _similarities(first: Array, second: Array) -> Array:
     return jnp.einsum("...nd,...md->...nm", first, second) / _TEMPERATURE
 
 
+def _described(network: Describer, params: Any, pairs: Pairs) -> list[Described]:
+    """Of the sources and of the references, by one call."""
+    said = network.apply(params, jnp.concatenate([pairs.source, pairs.reference]))
+    n = len(pairs.source)
+    return [jax.tree.map(lambda leaf, part=part: leaf[part], said) for part in (slice(None, n), slice(n, None))]
+
+
 def _loss(network: Describer, params: Any, pairs: Pairs) -> Array:
     """Of finding partners, and of turning vectors onto each other."""
-    first, second = (network.apply(params, cloud) for cloud in (pairs.source, pairs.reference))
+    first, second = _described(network, params, pairs)
     score = _similarities(first.descriptors, second.descriptors)
     partner = pairs.source_place[:, :, None] == pairs.reference_place[:, None, :]
     logs = jax.nn.log_softmax(score, axis=-1) + jax.nn.log_softmax(score, axis=-2)
@@ -149,7 +156,7 @@ def register(
     Returns:
         Rotations (n, 3, 3) and translations (n, 3), and which of the matches are right, (n,), a share.
     """
-    first, second = (network.apply(params, cloud) for cloud in (pairs.source, pairs.reference))
+    first, second = _described(network, params, pairs)
     score = _similarities(first.descriptors, second.descriptors)
     sure = jax.nn.log_softmax(score, axis=-1) + jax.nn.log_softmax(score, axis=-2)
     no_vectors = jnp.zeros((len(score), score.shape[1], 0, 3), score.dtype)

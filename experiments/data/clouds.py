@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from equiv.reps.irreps import rotation_matrix
@@ -42,46 +43,42 @@ class Pairs(NamedTuple):
     translation: Array
 
 
-def turns(key: Array, angle: Array) -> Array:
-    """Rotations by given angles about random axes.
+def turns(angle: Array, axis: Array) -> Array:
+    """Rotations by given angles.
 
     Args:
-        key: random key.
         angle: (...,), radians.
+        axis: (..., 3), of any length but 0.
 
     Returns:
         (..., 3, 3).
 
     Example:
-        >>> r = turns(jax.random.key(0), jnp.array([0.5, 3.0]))
-        >>> [round(float(a), 3) for a in jnp.arccos((jnp.trace(r, axis1=-2, axis2=-1) - 1) / 2)]
-        [0.5, 3.0]
+        >>> turns(jnp.array(jnp.pi / 2), jnp.array([0.0, 0.0, 3.0]))[:, 0].round(4).tolist()[:2]  # x to y
+        [0.0, 1.0]
     """
-    axis = jax.random.normal(key, (*angle.shape, 3), angle.dtype)
     axis = axis / jnp.linalg.norm(axis, axis=-1, keepdims=True)
-    quaternion = jnp.concatenate([jnp.cos(angle / 2)[..., None], jnp.sin(angle / 2)[..., None] * axis], axis=-1)
+    half = angle[..., None] / 2
+    quaternion = jnp.concatenate([jnp.cos(half), jnp.sin(half) * axis], axis=-1)
     return rotation_matrix(quaternion / jnp.linalg.norm(quaternion, axis=-1, keepdims=True))
 
 
-def _surface(key: Array, n_points: int, dtype: Any) -> Array:
-    """Points on the boxes of one thing, each box and side as often as its area says: (n_points, 3)."""
-    keys = tuple(jax.random.split(key, 6))
-    half = jax.random.uniform(keys[0], (BOXES, 3), dtype, *_SIZE)
-    middle = jax.random.uniform(keys[1], (BOXES, 3), dtype, -_PLACE, _PLACE)
-    pose = turns(keys[2], jax.random.uniform(keys[3], (BOXES,), dtype, 0, math.pi))
+def _taken(numbers: Array, shapes: list[tuple[int, ...]]) -> list[Array]:
+    """One row of numbers, cut into arrays. Few large draws compile sooner than many small ones."""
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    return [part.reshape(shape) for part, shape in zip(jnp.split(numbers, ends[:-1]), shapes)]
+
+
+def _surface(half: Array, middle: Array, pose: Array, which: Array, u: Array) -> Array:
+    """Points on boxes, each box and side as often as its area says: (n, 3) for ``which`` (n,), u (n, 3) from 0 to 1."""
     area = half[:, [1, 2, 0]] * half[:, [2, 0, 1]]  # of the sides across each axis
-    side = jax.random.categorical(keys[4], jnp.log(area.reshape(-1)), shape=(n_points,))
+    share = jnp.cumsum(area.reshape(-1)) / jnp.sum(area)
+    side = jnp.minimum(jnp.sum(share.reshape(1, -1) <= which[:, None], axis=1), area.size - 1)
     box, across = side // 3, side % 3
-    u = jax.random.uniform(keys[5], (n_points, 3), dtype, -1, 1)
+    u = 2 * u - 1
     flat = jnp.arange(3).reshape(1, 3) == across[:, None]
-    u = jnp.where(flat, jnp.where(u < 0, -1, 1).astype(dtype), u)
+    u = jnp.where(flat, jnp.where(u < 0, -1, 1).astype(u.dtype), u)
     return jnp.einsum("nij,nj->ni", pose[box], half[box] * u) + middle[box]
-
-
-def _cropped(key: Array, points: Array, n: int) -> Array:
-    """The places of the n points that lie farthest along a random direction."""
-    along = points @ jax.random.normal(key, (3,), points.dtype)
-    return jax.lax.top_k(along, n)[1].astype(jnp.int32)
 
 
 def draw_pairs(
@@ -113,19 +110,24 @@ def draw_pairs(
     if not 0 <= noise < math.inf:
         raise ValueError(f"noise has to be finite and at least 0, got {noise}")
     n_all = round((2 - overlap) * n_points)  # two crops of opposite directions share the rest
-    angle = angle.astype(jnp.zeros((), dtype).dtype)
+    dtype = jnp.zeros((), dtype).dtype
+    angle = angle.astype(dtype)
+    even = [(BOXES, 3), (BOXES, 3), (BOXES,), (n_all,), (n_all, 3), (3,)]
+    bell = [(BOXES, 3), (3,), (2, 3), (2, n_points, 3)]
 
-    def one(key: Array, rotation: Array) -> Pairs:
-        keys = tuple(jax.random.split(key, 6))
-        points = _surface(keys[0], n_all, angle.dtype)
-        places = [_cropped(k, points, n_points) for k in keys[1:3]]
-        clouds = [
-            points[place] + noise * jax.random.normal(k, (n_points, 3), points.dtype)
-            for place, k in zip(places, keys[3:5])
-        ]
-        shift = jax.random.uniform(keys[5], (3,), points.dtype, -_SHIFT, _SHIFT)
-        reference = jnp.einsum("ij,nj->ni", rotation, clouds[1]) + shift.reshape(1, 3)
-        return Pairs(clouds[0], reference, *places, rotation, shift)
+    def one(uniform: Array, normal: Array, angle: Array) -> Pairs:
+        size, place, turn, which, u, shift = _taken(uniform, even)
+        axes, axis, directions, off = _taken(normal, bell)
+        half = _SIZE[0] + (_SIZE[1] - _SIZE[0]) * size
+        points = _surface(half, _PLACE * (2 * place - 1), turns(math.pi * turn, axes), which, u)
+        along = jnp.einsum("ni,ki->kn", points, directions)
+        places = jax.lax.top_k(along, n_points)[1].astype(jnp.int32)
+        source, reference = points[places] + noise * off
+        rotation, shift = turns(angle, axis), _SHIFT * (2 * shift - 1)
+        reference = jnp.einsum("ij,nj->ni", rotation, reference) + shift.reshape(1, 3)
+        return Pairs(source, reference, places[0], places[1], rotation, shift)
 
-    turn_key, pair_key = jax.random.split(key)
-    return jax.vmap(one)(jax.random.split(pair_key, len(angle)), turns(turn_key, angle))
+    keys = tuple(jax.random.split(key))
+    counts = [sum(math.prod(shape) for shape in shapes) for shapes in (even, bell)]
+    uniform = jax.random.uniform(keys[0], (len(angle), counts[0]), dtype)
+    return jax.vmap(one)(uniform, jax.random.normal(keys[1], (len(angle), counts[1]), dtype), angle)

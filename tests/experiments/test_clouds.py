@@ -31,12 +31,12 @@ def test_pairs_are_cuts_of_one_cloud(overlap):
     np.testing.assert_allclose(
         angle_of(pairs.rotation, np.broadcast_to(np.eye(3), (5, 3, 3))), np.degrees(angle), atol=1e-6
     )
+    assert (np.sort(pairs.source_place) == np.sort(pairs.reference_place)).all() == (overlap == 1)
     for k in range(5):
         first, second = (np.asarray(p[k]) for p in (pairs.source_place, pairs.reference_place))
         assert len(set(first)) == len(set(second)) == 40
         shared, i, j = np.intersect1d(first, second, return_indices=True)
         assert len(shared) >= 40 * overlap - 1
-        assert overlap == 1 or len(shared) < 40
         moved = np.asarray(pairs.source[k])[i] @ np.asarray(pairs.rotation[k]).T + np.asarray(pairs.translation[k])
         np.testing.assert_allclose(np.asarray(pairs.reference[k])[j], moved, rtol=0, atol=1e-12)
 
@@ -47,16 +47,28 @@ def test_points_are_on_boxes_and_noise_is_noise():
     gap = np.asarray(noisy.source - pairs.source)
     assert abs(gap.std() / 0.05 - 1) < 5 / np.sqrt(2 * gap.size)
     assert abs(gap.mean()) < 5 * 0.05 / np.sqrt(gap.size)
-    points = np.asarray(clouds._surface(jax.random.key(0), 2000, jnp.float64))
-    assert np.linalg.matrix_rank(points - points.mean(0)) == 3
-    assert 0.3 < points.std() < 1
-    three = points[np.random.default_rng(0).integers(0, 2000, (4000, 4))]
-    volume = np.abs(np.linalg.det(three[:, :3] - three[:, 3:]))
-    assert (volume < 1e-12).mean() > 4 * (1 / 24) ** 3  # four points on one side, at least as often as if equally large
+
+
+def test_points_are_uniform_on_boxes():
+    """Each has one coordinate at its largest in the axes of its box; sides are met as often as their areas say."""
+    half, middle = np.array([[0.5, 0.2, 0.1], [0.3, 0.3, 0.3]]), np.array([[0, 0, 0], [5.0, 0, 0]])
+    pose = turns(jnp.asarray([0.3, 2.0]), jnp.asarray([[1.0, 2, 3], [0, 1, 1]]))
+    draw, n = np.random.default_rng(0), 20000
+    arrays = half, middle, pose, draw.uniform(size=n), draw.uniform(size=(n, 3))
+    points = np.asarray(clouds._surface(*map(jnp.asarray, arrays)))
+    box = (points[:, 0] > 2.5).astype(int)
+    inside = np.einsum("nij,ni->nj", np.asarray(pose)[box], points - middle[box]) / half[box]
+    np.testing.assert_allclose(np.abs(inside).max(1), 1, rtol=0, atol=1e-12)
+    across = np.abs(np.abs(inside) - 1).argmin(1)
+    area = half[:, [1, 2, 0]] * half[:, [2, 0, 1]]
+    share = area / area.sum()
+    found = np.array([[((box == b) & (across == i)).mean() for i in range(3)] for b in range(2)])
+    assert (np.abs(found - share) < 5 * np.sqrt(share / n)).all()
+    assert np.abs(inside.mean(0)).max() < 5 / np.sqrt(n)
 
 
 def test_turns_are_uniform_about_their_axes():
-    r = np.asarray(turns(jax.random.key(0), jnp.full(4000, 2.0)))
+    r = np.asarray(draw_pairs(jax.random.key(0), jnp.full(4000, 2.0), 2).rotation)
     axis = np.stack([r[:, 2, 1] - r[:, 1, 2], r[:, 0, 2] - r[:, 2, 0], r[:, 1, 0] - r[:, 0, 1]], -1) / (2 * np.sin(2.0))
     np.testing.assert_allclose(np.linalg.norm(axis, axis=1), 1, rtol=0, atol=1e-12)
     assert np.abs(axis.mean(0)).max() < 5 / np.sqrt(3 * 4000)
@@ -78,7 +90,7 @@ def test_which_descriptors_turn(network):
     said = describe(x)
     np.testing.assert_allclose(np.linalg.norm(said.descriptors, axis=-1), 1, rtol=0, atol=1e-5)
     np.testing.assert_allclose(describe(x + 1).descriptors, said.descriptors, rtol=0, atol=1e-3)
-    rotation = turns(jax.random.key(2), jnp.float32(2.0))
+    rotation = turns(jnp.float32(2.0), jnp.asarray([1.0, -2.0, 0.5], jnp.float32))
     turned = describe(jnp.einsum("ij,bnj->bni", rotation, x))
     gap = np.abs(turned.descriptors - said.descriptors).max()
     if said.vectors is None:
