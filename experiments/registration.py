@@ -243,7 +243,7 @@ def run(config: Config, key: Array, point: Point) -> xr.Dataset:
         {
             "rotation_error": (axes, degrees),
             "translation_error": (axes, lengths),
-            "recall": (axes[:2], ((degrees < ROTATION) & (lengths < TRANSLATION)).mean(-1)),
+            "recall": (axes[:2], ((degrees < ROTATION) & (lengths < TRANSLATION)).mean(-1, dtype=np.float32)),
             "inlier_ratio": (axes[:2], np.stack(right)),
             "n_parameters": (("method",), [n_parameters(_network(config, method))]),
         },
