@@ -56,9 +56,9 @@ class Config:
     validation_views: int = 200  # held-out views that the step to stop at and the learning rate are chosen by
     test_views: int = 200  # views that are tested on
     shown: int = 3  # test views whose predicted densities are kept
-    steps: int = 1200  # optimization steps at most
+    steps: int = 1000  # optimization steps at most
     checks: int = 10  # how often the held-out views are looked at
-    batch_size: int = 32  # views of one step
+    batch_size: int = 16  # views of one step
     learning_rates: tuple[float, ...] = (0.001,)  # tried for every model, size and trial
 
     def __post_init__(self) -> None:
@@ -258,6 +258,7 @@ EXPERIMENT = Experiment(
             test_level=5,
             test_views=1000,
             steps=20_000,
+            batch_size=64,
             learning_rates=(3e-4, 1e-3),
         ),
     },

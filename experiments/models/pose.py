@@ -10,8 +10,8 @@ is ``exp f`` over its mean. The models differ in the lift alone:
 ``induced``            the learned lift, all SO(2)-steerable kernels
 ``mirror``             the learned lift with q = 0, the kernels that are mirror symmetric, too
 ``pooled``             no lift: a mean over the pixels and a perceptron give the coefficients on the sphere
-``steerable``          as induced, after an encoder that is SO(2)-steerable itself: every layer commutes with turns
-``steerable_mirror``   as mirror, after an encoder with mirror-symmetric kernels: every layer commutes with O(2)
+``steerable``          as induced, after a steerable encoder: the whole network commutes with quarter turns
+``steerable_mirror``   as mirror, after an encoder with mirror-symmetric kernels: it commutes with mirrors, too
 ``implicit``           no spectrum: a perceptron takes pooled features and a rotation, and gives the logit
 ``fisher``             the matrix Fisher density ``exp tr(A^T R)``, the band limit 1; A is a perceptron's output
 =====================  =============================================================================================
@@ -23,9 +23,10 @@ Reference:
     (arXiv 2302.13926); Murphy, Esteves, Jampani, Ramalingam, Makadia, ICML 2021 (arXiv 2106.05965), for ``implicit``;
     Mohlin, Bianchi, Sullivan, NeurIPS 2020 (arXiv 2006.09740), for ``fisher``. (The last two recalled.)
 
-Differs from the paper: images of 32 x 32 pixels and an encoder of three convolutions instead of a ResNet; the loss is
-    the exact logit at the true rotation, not at the nearest one of a grid; the implicit network sees a rotation's
-    matrix and its first harmonics, a sphere of I2S has no random subset of points.
+Differs from the paper: images of 32 x 32 pixels and an encoder of three convolutions instead of a ResNet; the loss has
+    the exact logit at the true rotation, and a grid that is turned so that this rotation is on it, instead of the
+    logit at the nearest rotation of a fixed grid; the implicit network sees the entries of a rotation and two octaves
+    of their sines; the sphere of Image-to-Sphere has all of its points.
 """
 
 import functools
@@ -110,8 +111,8 @@ class Convolution(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Feature maps."""
         he = nn.initializers.variance_scaling(2.0, "fan_in", "normal", in_axis=1, out_axis=0)
-        kernel = self.param("kernel", he, (self.width, x.shape[-3], 3, 3))
-        bias = self.param("bias", nn.initializers.zeros, (self.width, 1, 1))
+        kernel = self.param("kernel", he, (self.width, x.shape[-3], 3, 3), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (self.width, 1, 1), jnp.float32)
         return nn.relu(_sized(convolve(x, kernel, "same") + bias[None], (-3, -2, -1)))
 
 
@@ -147,7 +148,7 @@ class Encoder(nn.Module):
 
 
 class Steerable(nn.Module):
-    """As the encoder, but every layer commutes with turns: (B, C, N, N) to fields of ``fields(width)``.
+    """Two convolutions of 5 x 5 pixels and a halving, all commute with turns: (B, C, N, N) to fields ``fields(width)``.
 
     Attributes:
         width: numbers at a pixel.
@@ -161,10 +162,9 @@ class Steerable(nn.Module):
     def __call__(self, images: jax.Array) -> jax.Array:
         """Feature maps."""
         x, rep, gates = images, images.shape[-3] * so2(0), gated(fields(self.width))
-        for step in range(3):
+        for halved in (_halved, lambda x: x):
             x = _sized(as_linen(self.conv(rep, gates.rep_in, 5, gaussian_rings(3, 5)))(x), (-3, -2, -1))
-            x, rep = as_linen(pixelwise(gates))(x), gates.rep_out
-            x = x if step else _halved(x)
+            x, rep = halved(as_linen(pixelwise(gates))(x)), gates.rep_out
         return x
 
 
@@ -228,11 +228,15 @@ class Spectral(nn.Module):
 
 @functools.cache
 def _head(l_max: int) -> Layer:
-    """A relu on the sphere, the correlation to SO(3), a relu there, and a convolution."""
+    """A relu on the sphere, the correlation to SO(3), a relu there, and a convolution.
+
+    Values are taken at a multiple of four azimuths, so that quarter turns of the camera only exchange them.
+    """
+    degree = 3 * l_max + (-3 * l_max - 1) % 4
     return serial(
-        sphere_activation(l_max, SPHERES, jax.nn.relu),
+        sphere_activation(l_max, SPHERES, jax.nn.relu, degree),
         sphere_to_so3(l_max, SPHERES, ROTATIONS),
-        so3_activation(l_max, ROTATIONS, jax.nn.relu),
+        so3_activation(l_max, ROTATIONS, jax.nn.relu, degree),
         so3_conv(l_max, ROTATIONS, 1),
     )
 
