@@ -1026,9 +1026,19 @@ def _climbed(blocks: Blocks, start: Array, reach: float) -> Array:
     return r
 
 
+def _some_at_once(each: Callable[..., Any], signals: Any, level: int) -> Any:
+    """``each`` of the signals, which needs values on the whole grid; only so many that memory is bounded."""
+    return jax.lax.map(each, signals, batch_size=max(1, 2**21 // (72 * 8**level)))
+
+
+def _alone(blocks: Blocks, level: int) -> Array:
+    """The log density of a single signal, (n,)."""
+    return _log_density(tuple(x[None] for x in blocks), level)[0]
+
+
 @functools.partial(jax.jit, static_argnums=1)
 def _mode(blocks: Blocks, level: int) -> Array:
-    index = jnp.argmax(_log_density(blocks, level), axis=-1)
+    index = _some_at_once(lambda x: jnp.argmax(_alone(x, level)), blocks, level)
     start = _grid_rotation(index, level, blocks[0].dtype)
     return jax.vmap(lambda x, r: _climbed(x, r, 1 / 2**level))(blocks, start)
 
@@ -1095,31 +1105,30 @@ def sample(key: jax.Array, coefficients: Blocks, n: int, level: int = 3) -> Floa
 def _chosen(masses: Array, uniform: Array) -> Array:
     """Which of the last axis, by masses that need not sum to 1."""
     totals = jnp.cumsum(masses, axis=-1)
-    where = jnp.sum(totals <= uniform[..., None] * totals[..., -1:], axis=-1)
-    return jnp.minimum(where, masses.shape[-1] - 1)
+    place = jnp.vectorize(functools.partial(jnp.searchsorted, side="right"), signature="(n),()->()")
+    return jnp.minimum(place(totals, uniform * totals[..., -1]), masses.shape[-1] - 1)
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def _sample(key: jax.Array, blocks: Blocks, n: int, level: int) -> Array:
     n_gamma, count = 6 * 2**level, _rings(level)
     dtype = blocks[0].dtype
-    log_densities = _log_density(blocks, level).reshape(len(blocks[0]), -1, n_gamma)
-    top = jnp.max(log_densities, axis=(1, 2), keepdims=True)
-    masses = jnp.exp(log_densities - top)
-    u = jax.random.uniform(key, (5, len(blocks[0]), n), dtype)
+    u = jax.random.uniform(key, (len(blocks[0]), n, 5), dtype)
 
-    totals = jnp.cumsum(jnp.sum(masses, axis=-1), axis=-1)
-    pixel = jax.vmap(functools.partial(jnp.searchsorted, side="right"))(totals, u[0] * totals[:, -1:])
-    pixel = jnp.minimum(pixel, totals.shape[-1] - 1)
-    gamma = _chosen(jnp.take_along_axis(masses, pixel[..., None], axis=1), u[1])
+    def one(signal: tuple[Blocks, Array]) -> tuple[Array, Array]:
+        log_density = _alone(signal[0], level).reshape(-1, n_gamma)
+        masses = jnp.exp(log_density - jnp.max(log_density))
+        pixel = _chosen(jnp.sum(masses, axis=-1), signal[1][:, 0])
+        return pixel, _chosen(masses[pixel], signal[1][:, 1])
 
+    pixel, gamma = _some_at_once(one, (blocks, u), level)
     edges = 1 - 2 * np.concatenate([[0], np.cumsum(count)]) / count.sum()
     ring = np.repeat(np.arange(len(count)), count)
     of_pixel = lambda table: jnp.asarray(table, dtype)[pixel]
-    alpha = of_pixel(_pixels(level)[0]) + (u[2] - 0.5) * of_pixel((2 * np.pi / count)[ring])
+    alpha = of_pixel(_pixels(level)[0]) + (u[..., 2] - 0.5) * of_pixel((2 * np.pi / count)[ring])
     low, high = of_pixel(edges[ring + 1]), of_pixel(edges[ring])
-    beta = jnp.arccos(jnp.clip(low + u[3] * (high - low), -1, 1))
-    return rotation_matrix((alpha, beta, (gamma.astype(dtype) + u[4] - 0.5) * (2 * math.pi / n_gamma)))
+    beta = jnp.arccos(jnp.clip(low + u[..., 3] * (high - low), -1, 1))
+    return rotation_matrix((alpha, beta, (gamma.astype(dtype) + u[..., 4] - 0.5) * (2 * math.pi / n_gamma)))
 
 
 def spread(coefficients: Blocks, rotations: Any, level: int = 3) -> Float[Array, "..."]:
@@ -1162,8 +1171,8 @@ def _spread(blocks: Blocks, r: Array, level: int) -> Array:
     gamma = jnp.asarray(2 * np.pi * np.arange(6 * n) / (6 * n), r.dtype)[None, :, None]
     alpha, beta = (jnp.asarray(angle, r.dtype).reshape(3 * n, 4 * n, 1) for angle in _pixels(level))
 
-    def one(signal: tuple[Array, Array]) -> Array:
-        density, r = signal
+    def one(signal: tuple[Blocks, Array]) -> Array:
+        density, r = jnp.exp(_alone(signal[0], level)), signal[1]
 
         def some(pixels: tuple[Array, Array, Array]) -> Array:
             a, b, p = pixels
@@ -1173,4 +1182,4 @@ def _spread(blocks: Blocks, r: Array, level: int) -> Array:
 
         return jnp.sum(jax.lax.map(some, (alpha, beta, density.reshape(3 * n, 4 * n, 6 * n))))
 
-    return jax.lax.map(one, (jnp.exp(_log_density(blocks, level)), r)) / (72 * 8**level)
+    return jax.lax.map(one, (blocks, r)) / (72 * 8**level)
