@@ -258,7 +258,7 @@ def spherical_harmonics(l_max: int, n: Float[Array, "... 3"]) -> tuple[Float[Arr
         ValueError: ``l_max`` is not a whole number of at least 0.
 
     Example:
-        >>> [(y**2).sum().round(3).tolist() for y in spherical_harmonics(2, jnp.array([0.0, 0.6, 0.8]))]
+        >>> [round(float((y**2).sum()), 3) for y in spherical_harmonics(2, jnp.array([0.0, 0.6, 0.8]))]
         [1.0, 3.0, 5.0]
     """
     l_max = whole(l_max, 0, "the highest degree of spherical_harmonics")
@@ -1106,6 +1106,7 @@ def _chosen(masses: Array, uniform: Array) -> Array:
     """Which of the last axis, by masses that need not sum to 1."""
     totals = jnp.cumsum(masses, axis=-1)
     place = jnp.vectorize(functools.partial(jnp.searchsorted, side="right"), signature="(n),()->()")
+    totals = totals.reshape((1,) * (uniform.ndim + 1 - totals.ndim) + totals.shape)
     return jnp.minimum(place(totals, uniform * totals[..., -1]), masses.shape[-1] - 1)
 
 
