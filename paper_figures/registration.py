@@ -55,8 +55,8 @@ FIGURE = Figure(
         "Two cuts of a cloud of boxes, with noise, one of them turned about a random axis and moved. Recall (a) is the "
         "share of pairs that are found to within 15 degrees and 0.3; things have a size of about one. Descriptors of "
         "position-aware vector neurons do not turn and their vectors turn with the cloud, so that each match gives a "
-        "candidate; what they were shown (the shaded range) does not matter. A PointNet of about as many parameters learns "
-        "the turns that it is shown; shown all of them for as many steps it has learnt little about the large ones."
+        "candidate; what they were shown (the shaded range) does not matter. A PointNet of about as many parameters "
+        "learns the turns that it is shown; shown all of them for as many steps it has learnt little about large ones."
     ),
     draw=draw,
     experiments=("registration",),
