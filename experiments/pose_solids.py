@@ -264,7 +264,7 @@ EXPERIMENT = Experiment(
     },
     axes=lambda config: {"solid": config.solids, "model": config.models, "n": config.sizes},
     run=run,
-    claims=(),
+    claims=("learned_lift_beats_pooling", "learned_lift_is_no_worse_than_the_fixed_one"),
     cost={"smoke": 40, "desk": 3600, "paper": 36000},
     version=1,
     precision="float32",

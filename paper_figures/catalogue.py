@@ -15,6 +15,8 @@ from paper_figures import (
     kernel_gain,
     penalty_bound,
     pose_band_limit,
+    pose_densities,
+    pose_solids,
     registration,
     sample_complexity,
     soft_cosine_similarity,
@@ -53,6 +55,8 @@ FIGURES: dict[str, Figure] = {
         induction_consistency.FIGURE,
         registration.FIGURE,
         pose_band_limit.FIGURE,
+        pose_solids.FIGURE,
+        pose_densities.FIGURE,
     )
 }
 """Name -> figure."""

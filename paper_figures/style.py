@@ -60,7 +60,7 @@ COLOURS = {
 CYCLE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 _AROUND = 0.9
-"""Inches of a figure's height that tick labels, axis label, title and key take; at most."""
+"""Inches of a row's height that tick labels, axis label, title and key take; at most."""
 
 _PARAMETERS = {
     "font.family": "STIXGeneral",
@@ -255,7 +255,8 @@ def label_ends(ax: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
         labels: for each curve ``(y at the right end, text, colour)``.
     """
     size = matplotlib.rcParams["legend.fontsize"]
-    gap = 1.15 * size / 72 / (ax.figure.get_figheight() - _AROUND)
+    rows = ax.get_gridspec().nrows
+    gap = 1.15 * size / 72 / (ax.figure.get_figheight() / rows - _AROUND)
     ax.get_ylim()  # brings the limits up to date
     order = sorted(range(len(labels)), key=lambda i: labels[i][0])
     wanted = [(ax.transScale + ax.transLimits).transform((1.0, labels[i][0]))[1] for i in order]

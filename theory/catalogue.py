@@ -11,6 +11,7 @@ from theory import (
     lie_group_decompositions,
     mei_misiakiewicz_montanari,
     pose_densities,
+    pose_solids,
     registration,
     rotated_and_scale_convolutions,
     soft_contests,
@@ -39,6 +40,7 @@ _MODULES = (
     affine_digits,
     induced_representations,
     pose_densities,
+    pose_solids,
 )
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for module in _MODULES for claim in module.CLAIMS}

@@ -178,6 +178,25 @@ def pose_band_limit(draw):
     )
 
 
+def pose_solids(draw):
+    models, n, trials, views = ["induced", "mirror", "orthographic", "pooled", "implicit"], [100, 1000, 10000], 3, 2
+    shape = 2, len(models), len(n)
+    swept = ("solid", "model", "n")
+    coefficients = draw.normal(size=(*shape, views, 10))
+    coefficients[:, -1] = np.nan
+    return xr.Dataset(
+        {
+            "log_likelihood": ((*swept, "trial"), draw.uniform(-3, 8, (*shape, trials))),
+            "spread": ((*swept, "trial"), draw.uniform(3, 70, (*shape, trials))),
+            "coefficients": ((*swept, "view", "coefficient"), coefficients),
+            "picture": (("solid", "view", "row", "column"), draw.uniform(0, 1, (2, views, 8, 8))),
+            "pose": (("solid", "view", "i", "j"), np.broadcast_to(np.eye(3), (2, views, 3, 3))),
+            "equivalents": (("solid",), [24, 6]),
+        },
+        coords={"solid": ["cube", "twist"], "model": models, "n": n, "trial": np.arange(trials)},
+    )
+
+
 def registration(draw):
     methods, angles, trials, pairs = ["equivariant", "pointnet", "pointnet_augmented"], [0.0, 90.0, 180.0], 3, 4
     shape = len(methods), trials, len(angles)
@@ -207,6 +226,7 @@ RESULTS = {
     "turned_kernels": turned_kernels,
     "registration": registration,
     "pose_band_limit": pose_band_limit,
+    "pose_solids": pose_solids,
     "induction_consistency": induction_consistency,
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.collections import PolyCollection
 from PIL import Image
 
 from experiments.catalogue import EXPERIMENTS
@@ -53,14 +54,14 @@ def test_axes_are_labelled_and_fit_a_page(figure, results):
     assert picture.axes
     for ax in picture.axes:
         assert ax.get_xlabel()
-        assert ax.lines or ax.collections or ax.patches
+        assert ax.lines or ax.collections or ax.patches or ax.images
     assert picture.axes[0].get_ylabel()
 
 
 @each_figure
 def test_bands_say_how_many_trials(figure, results):
     picture = drawn(figure, results)
-    if any(ax.collections for ax in picture.axes):
+    if any(isinstance(drawn, PolyCollection) for ax in picture.axes for drawn in ax.collections):
         words = " ".join(text.get_text() for legend in picture.legends for text in legend.get_texts())
         assert re.search(r"95 % interval, [\d,]+( to [\d,]+)? trials", words)
 
