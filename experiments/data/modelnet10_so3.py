@@ -103,7 +103,7 @@ def load(data: str, part: str, classes: tuple[str, ...] = CLASSES, n: int | None
         data: the folder of public data sets; empty for that of ``EQUIV_DATA``.
         part: ``train`` (100 views of each model), ``train_limited`` (20) or ``test`` (20).
         classes: some of ``CLASSES``.
-        n: only the first ones; all if None.
+        n: only the first ones of each class; all if None.
         side: pixels along one side, a divisor of 224.
 
     Returns:
@@ -118,7 +118,7 @@ def load(data: str, part: str, classes: tuple[str, ...] = CLASSES, n: int | None
         raise ValueError(f"the classes of ModelNet10 are {', '.join(CLASSES)}, got {unknown[0]!r}")
     files = _files(folder(data), part)
     pixels, rotations, y = _from_numpy(*files) if len(files) == 1 else _from_records(*files)
-    chosen = np.flatnonzero(np.isin(y, [CLASSES.index(name) for name in classes]))[:n]
+    chosen = np.sort(np.concatenate([np.flatnonzero(y == CLASSES.index(name))[:n] for name in classes]))
     if not len(chosen):
         raise Mistake(f"{files[0]} has no picture of {', '.join(classes)}; choose other classes")
     images = np.empty((len(chosen), 3, side, side), np.uint8)

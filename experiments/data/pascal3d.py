@@ -189,7 +189,7 @@ def load(data: str, part: str, classes: tuple[str, ...] = CLASSES, n: int | None
         data: the folder of public data sets; empty for that of ``EQUIV_DATA``.
         part: ``train`` or ``test``.
         classes: some of ``CLASSES``.
-        n: only the first ones; all if None.
+        n: only the first ones of each class; all if None.
         side: pixels along one side.
 
     Returns:
@@ -205,10 +205,11 @@ def load(data: str, part: str, classes: tuple[str, ...] = CLASSES, n: int | None
     root = folder(data)
     lists = _lists(root, part)
     images, rotations, y = [], [], []
+    counts = dict.fromkeys(classes, 0)
     named = ((name, kind, line.split()) for name in classes for kind, path in lists[name] for line in _lines(path))
     for name, kind, words in named:
-        if n is not None and len(y) == n:
-            break
+        if counts[name] == n:
+            continue
         ending = {"pascal": "jpg", "imagenet": "JPEG"}[kind]
         image = root / _ROOT / "Images" / f"{name}_{kind}" / f"{words[0]}.{ending}"
         if kind == "pascal" and not image.is_file():  # lists of VOC name all pictures, also those without the class
@@ -220,6 +221,7 @@ def load(data: str, part: str, classes: tuple[str, ...] = CLASSES, n: int | None
         images.append(_warped(picture(image, image), homography, side))
         rotations.append(rotation)
         y.append(CLASSES.index(name))
+        counts[name] += 1
     if not y:
         raise Mistake(f"{root / _ROOT} has no picture of {', '.join(classes)} for {part}; fetch it again")
     return Poses(np.stack(images), np.array(rotations, np.float32)[:, None], np.array(y, np.int32))

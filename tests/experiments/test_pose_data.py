@@ -199,6 +199,7 @@ def test_modelnet(tmp_path, packed):
     assert (found.x.dtype, found.rotations.dtype, found.y.dtype) == (np.uint8, np.float32, np.int32)
     beds = modelnet10_so3.load(str(tmp_path), "test", ("bed",), n=1, side=7)
     np.testing.assert_array_equal(beds.x[0, 2], grey[1, ::32, ::32])
+    assert modelnet10_so3.load(str(tmp_path), "test", n=1, side=7).y.tolist() == [6, 1, 9]  # one of each class
     with refused("has no picture of sofa; choose other classes"):
         modelnet10_so3.load(str(tmp_path), "test", ("sofa",))
 
@@ -313,7 +314,7 @@ def test_pascal(tmp_path):
     middle = found.x[0, :, 12:20, 12:20].reshape(3, -1)
     assert (np.abs(middle - np.array([[200], [100], [50]])) < 12).all()  # what is in the box
     assert len(pascal3d.load(str(tmp_path), "test", ("tvmonitor",), side=8).y) == 1
-    assert len(pascal3d.load(str(tmp_path), "test", n=1, side=8).y) == 1
+    assert pascal3d.load(str(tmp_path), "test", n=1, side=8).y.tolist() == [5, 11]  # one of each class
     assert pascal3d.load(str(tmp_path), "train", side=8).y.tolist() == [2]
     (root / "Image_sets" / "boat_imagenet_val.txt").write_text("n01_2\n")
     with refused("n01_2.mat is missing; it is published with the others"):
