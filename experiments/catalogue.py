@@ -11,6 +11,8 @@ from experiments import (
     haar_sampling_error,
     homnist,
     induction_consistency,
+    modelnet10_so3,
+    pascal3d,
     pose_band_limit,
     pose_solids,
     registration,
@@ -18,6 +20,7 @@ from experiments import (
     soft_inertia,
     soft_trajectories,
     symmetry_discovery,
+    symsol,
     turned_kernels,
 )
 from experiments.record import Experiment
@@ -45,6 +48,9 @@ EXPERIMENTS: dict[str, Experiment] = {
         affine_digits.EXPERIMENT,
         affnist.EXPERIMENT,
         homnist.EXPERIMENT,
+        symsol.EXPERIMENT,
+        modelnet10_so3.EXPERIMENT,
+        pascal3d.EXPERIMENT,
     )
 }
 """Name -> experiment."""

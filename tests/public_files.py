@@ -94,19 +94,21 @@ def pages(records):
     return meta + bytes(leaf)
 
 
-def write_modelnet(folder, names, packed, seed=0):
-    """The test part, as published or (packed) in one file of numpy; returns grey pictures and rotations."""
+def write_modelnet(folder, names, packed, seed=0, part="test"):
+    """One part, as published or (packed) in one file of numpy; returns grey pictures and rotations."""
     draw = np.random.default_rng(seed)
     grey = np.repeat(np.repeat(draw.integers(0, 256, (len(names), 7, 7), np.uint8), 32, 1), 32, 2)
     turns = Rotation.random(len(names), rng=seed)
     quaternions = turns.as_quat(scalar_first=True)
     if packed:
         place = folder / "modelnet10"
-        place.mkdir(parents=True)
+        place.mkdir(parents=True, exist_ok=True)
         labels = [MODELNET.index(name.rpartition("_")[0]) for name in names]
-        np.savez(place / "modelnet10_test.npz", imgs=grey[..., None], rots=turns.as_matrix(), cat_ids=np.array(labels))
+        np.savez(
+            place / f"modelnet10_{part}.npz", imgs=grey[..., None], rots=turns.as_matrix(), cat_ids=np.array(labels)
+        )
     else:
-        place = folder / "ModelNet10-SO3" / "test_20V.Rawjpg.lmdb"
+        place = folder / "ModelNet10-SO3" / f"{part}_{100 if part == 'train' else 20}V.Rawjpg.lmdb"
         place.mkdir(parents=True)
         (place / "viewID2quat.pkl").write_bytes(pickle.dumps(dict(zip(names, quaternions)), protocol=2))
         content = {}

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 import xarray as xr
-from public_files import images, write_affnist, write_mnist
+from public_files import images, write_affnist, write_mnist, write_modelnet, write_pascal, write_symsol
 
 from experiments import sweep
 from experiments.catalogue import EXPERIMENTS
@@ -36,6 +36,19 @@ _BENCHMARK = {
     "batch_size": 16,
     "test_batch_size": 10,
     "learning_rate": 0.01,
+}
+_POSES = {  # eight pictures to train on and six to test on, so that the three share their programs
+    "models": ("orthographic", "fisher"),
+    "trials": 2,
+    "n_train": 4,
+    "n_test": 3,
+    "side": 8,
+    "width": 8,
+    "l_max": 1,
+    "train_level": 0,
+    "test_level": 1,
+    "epochs": 2,
+    "batch_size": 4,
 }
 SMALL = {
     "breaking_sweep": _CONTEST | {"methods": ("equivariant", "rpp"), "levels": (0.0, 1.0)},
@@ -102,7 +115,7 @@ SMALL = {
         "side": 8,
         "width": 8,
         "l_max": 2,
-        "train_level": 0,
+        "train_level": 1,
         "test_level": 1,
         "validation_views": 5,
         "test_views": 5,
@@ -141,6 +154,9 @@ SMALL = {
     },
     "affnist": _BENCHMARK | {"n_validation": 20, "n_test": 23},
     "homnist": _BENCHMARK | {"n_test": 5},
+    "symsol": _POSES | {"shapes": ("tetX", "cylO"), "n_train": 8, "n_test": 6, "labels": 1},
+    "modelnet10_so3": _POSES | {"classes": ("bed", "sofa")},
+    "pascal3d": _POSES | {"classes": ("boat", "car")},
 }
 """Settings with which a whole sweep takes seconds; every experiment needs a row."""
 
@@ -161,6 +177,13 @@ def public_data(tmp_path_factory):
     write_mnist(folder, 50, 12)
     for part in ("validation", "test"):
         write_affnist(folder / "transformed" / f"{part}.mat", *images(30, 40, len(part)))
+    symsol = {"tet": 2, "cube": 3, "icosa": 4, "cone": 5, "cyl": 6, "tetX": 1, "cylO": 1}
+    for part, n in (("train", 9), ("test", 7)):
+        write_symsol(folder / "symsol", part, symsol, n)
+        furniture = [f"{name}_0001.v{i:03d}" for i in range(n) for name in ("bed", "sofa", "table")]
+        write_modelnet(folder, furniture, True, n, part)
+        names = {f"{part}_{name}_{i}": name for i in range(n) for name in ("boat", "car", "train")}
+        write_pascal(folder, part, names)
     return str(folder)
 
 

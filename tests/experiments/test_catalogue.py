@@ -26,6 +26,9 @@ LARGER = {
     "registration": ("methods", "pointnet_augmented"),
     "affnist": ("models", "gl2"),
     "homnist": ("models", "gl2"),
+    "symsol": ("shapes", "cone"),
+    "modelnet10_so3": ("models", "pooled"),
+    "pascal3d": ("models", "pooled"),
 }
 """Experiment -> the setting that gets one more value, and that value."""
 ROWS = pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
@@ -194,6 +197,14 @@ def test_the_callers_precision_does_not_matter(small):
         ("affnist", {"n_validation": 0}, "n_validation has to be made of whole numbers of at least 1, got 0"),
         ("homnist", {"feature_maps": "float16"}, "feature_maps has to be float32 or bfloat16, got 'float16'"),
         ("homnist", {"n_test": 1.5}, "n_test has to be made of whole numbers of at least 1, got 1.5"),
+        ("symsol", {"shapes": ("torus",)}, "shapes has to be made of tet, cube, icosa, cone, cyl, tetX, cylO, sphereX"),
+        ("symsol", {"side": 28}, "side has to be 8, 16, 32, 56, 112 or 224, got 28"),
+        ("symsol", {"camera": "left"}, "camera has to be one of right_back_down, right_down_ahead, right_up_back, got"),
+        ("symsol", {"labels": 0}, "labels has to be made of whole numbers of at least 1, got 0"),
+        ("modelnet10_so3", {"part": "test"}, "part has to be one of train, train_limited, got test"),
+        ("modelnet10_so3", {"classes": ("lamp",)}, "classes has to be made of bathtub, bed, chair, desk, dresser"),
+        ("pascal3d", {"classes": ("cat",)}, "classes has to be made of aeroplane, bicycle, boat, bottle, bus, car"),
+        ("pascal3d", {"models": ("resnet",)}, "models has to be made of orthographic, induced, mirror, pooled"),
         ("exp_image_fraction", {"radii": (1.0, 0.0)}, "radii has to be finite and above zero"),
         ("haar_sampling_error", {"methods": ("ball", "bell")}, "methods has to be made of unweighted, weighted, ball"),
         ("haar_sampling_error", {"sizes": (5, 10)}, "sizes has to be within 10 and the n_max = 4000 elements"),
