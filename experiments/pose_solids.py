@@ -15,9 +15,9 @@ Arrays, for (solid, model, n, trial): ``log_likelihood``, the mean over the test
 rotation that the view was drawn with alone; ``spread`` in degrees; ``accuracy_15`` and ``accuracy_30``, the share of
 views with an equivalent rotation within as many degrees of the likeliest rotation of the grid; ``learning_rate``;
 ``best_step``. For (solid, model, n), of the first trial: ``coefficients`` (view, coefficient) of the first test views,
-what their densities are drawn from; NaN beyond the band limit, and for the implicit network. For (solid): ``picture``
-(view, row, column) and ``pose`` (view, 3, 3), those views; ``equivalents``, the number of equivalent rotations. For
-(model,): ``n_parameters``.
+what their densities are drawn from; 0 beyond the band limit, and for the implicit network, which has none. For
+(solid): ``picture`` (view, row, column) and ``pose`` (view, 3, 3), those views; ``equivalents``, the number of
+equivalent rotations. For (model,): ``n_parameters``.
 """
 
 import dataclasses
@@ -210,9 +210,9 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
     trials = _draws(common, seen)(keys)
     trained = _training(common, name)(trials, jnp.int32(point["n"]))
     arrays, coefficients = _testing(common, name, seen)(trained.params, trials.test)
-    arrays |= {"learning_rate": trained.learning_rate, "best_step": trained.best_step}
+    arrays |= {"learning_rate": trained.learning_rate, "best_step": trained.best_step.astype(jnp.float32)}
     shown = jax.tree.map(lambda leaf: np.asarray(leaf[0, : config.shown]), trials.test)
-    padded = np.full((config.shown, sum((2 * l + 1) ** 2 for l in range(config.l_max + 1))), np.nan, np.float32)
+    padded = np.zeros((config.shown, sum((2 * l + 1) ** 2 for l in range(config.l_max + 1))), np.float32)
     padded[:, : coefficients.shape[-1]] = coefficients[0]
     return xr.Dataset(
         {name: (("trial",), np.asarray(values)) for name, values in arrays.items()}
@@ -250,7 +250,7 @@ EXPERIMENT = Experiment(
             batch_size=8,
             learning_rates=(0.003,),
         ),
-        "desk": Config(),
+        "desk": Config(sizes=(100, 1000, 10_000)),
         "paper": Config(
             solids=solids.NAMES,
             side=64,

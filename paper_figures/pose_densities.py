@@ -50,7 +50,7 @@ def _density(coefficients: bytes, level: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _draw_density(ax: Any, coefficients: np.ndarray, right: np.ndarray) -> None:
-    grid, share = _density(coefficients[~np.isnan(coefficients)].astype(np.float32).tobytes(), _LEVEL)
+    grid, share = _density(coefficients.astype(np.float32).tobytes(), _LEVEL)
     order = np.argsort(share)[::-1]
     kept = order[: int(np.searchsorted(np.cumsum(share[order]), _SHARE)) + 1][:4000][::-1]
     longitude, latitude, turn = _globe(grid[kept])

@@ -81,7 +81,7 @@ class PoseModel(NamedTuple):
         init: ``init(key) -> params``, float32.
         features: ``features(params, images (B, C, N, N))``, what the density depends on, for B images.
         coefficients: ``coefficients(features) -> (B, d)``, of the logit up to the band limit, degree by degree and row
-            by row; NaN where there is no band limit.
+            by row; 0 where there is no band limit.
         loss: ``loss(params, key, images, rotations (B, 3, 3)) -> scalar``, the mean of minus the log density.
         log_density: ``log_density(params, features, level) -> (B, 72 * 8^level)``, on ``so3_grid(level)``.
         log_likelihood: ``log_likelihood(params, features, rotations (B, s, 3, 3), level) -> (B, s)`` at the rotations
@@ -340,7 +340,7 @@ def _implicit(width: int, side: int, channels: int) -> PoseModel:
     return PoseModel(
         init=init,
         features=features,
-        coefficients=lambda features: jnp.full((len(features), 1), jnp.nan, jnp.float32),
+        coefficients=lambda features: jnp.zeros((len(features), 1), jnp.float32),
         loss=loss,
         log_density=log_density,
         log_likelihood=log_likelihood,

@@ -183,7 +183,7 @@ def pose_solids(draw):
     shape = 2, len(models), len(n)
     swept = ("solid", "model", "n")
     coefficients = draw.normal(size=(*shape, views, 10))
-    coefficients[:, -1] = np.nan
+    coefficients[:, -1] = 0
     return xr.Dataset(
         {
             "log_likelihood": ((*swept, "trial"), draw.uniform(-3, 8, (*shape, trials))),
