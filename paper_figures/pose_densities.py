@@ -66,7 +66,8 @@ def draw(inputs: Inputs) -> Picture:
     """For each view its picture and the densities that the networks trained on most views predict."""
     data = inputs.results["pose_solids"].sortby("n").isel(n=-1)
     models = [model for model in _SHOWN if model in data.model]
-    rows = [(solid, view) for solid in data.solid.values for view in range(min(_VIEWS, data.sizes["view"]))]
+    shown = [solid for solid in data.solid.values.tolist() if solid in solids.NAMES]
+    rows = [(solid, view) for solid in shown for view in range(min(_VIEWS, data.sizes["view"]))]
     figure = Picture(figsize=(style.PAGE, 0.3 + 1.25 * len(rows)))
     grid = figure.add_gridspec(len(rows), 1 + len(models), width_ratios=[1, *(2 for _ in models)])
     for row, (solid, view) in enumerate(rows):
@@ -76,7 +77,7 @@ def draw(inputs: Inputs) -> Picture:
         ax.set(xticks=[], yticks=[])
         ax.set_xlabel("x")
         ax.set_ylabel(f"{solid}, z")
-        right = np.asarray(solids.equivalent(solids.solid(str(solid)), jnp.asarray(one.pose.values)))
+        right = np.asarray(solids.equivalent(solids.solid(solid), jnp.asarray(one.pose.values)))
         for column, model in enumerate(models):
             ax = figure.add_subplot(grid[row, 1 + column], projection="mollweide")
             _draw_density(ax, one.coefficients.sel(model=model).values, right)

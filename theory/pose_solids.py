@@ -9,6 +9,8 @@ Known: observations on trained networks, no theorems; that a pooled map is incon
 (``theory.induced_representations``).
 """
 
+import dataclasses
+
 import numpy as np
 import xarray as xr
 
@@ -27,6 +29,9 @@ _SOURCE = Source(
     theorem="an observation on trained networks, no theorem",
     known="derived",
 )
+
+
+_HANDS = dataclasses.replace(_SOURCE, title="pose_hands")
 
 
 def _of(dataset: xr.Dataset, model: str) -> xr.DataArray:
@@ -65,6 +70,23 @@ def _zeros(dataset: xr.Dataset, least: int) -> np.ndarray:
     return np.zeros(_large(dataset).sizes["solid"] * int((dataset["n"].values >= least).sum()))
 
 
+def _enough(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset, if it has both scenes and networks that were trained long enough."""
+    n, trials = dataset["n"].values, dataset.sizes["trial"]
+    if n.max() < _ENOUGH or trials < 5 or dataset.sizes["solid"] < 2:
+        raise TooSmall(
+            f"it takes one hand and both, {_ENOUGH} views and 5 trials, got {dataset.sizes['solid']}, {n.max()} and "
+            f"{trials}; run the preset desk"
+        )
+    return dataset
+
+
+def _without_q(dataset: xr.Dataset, solid: str) -> Evidence:
+    """How much likelier the mirror-symmetric network finds the test views, trial by trial, at each number of views."""
+    mirror, free = (_of(dataset, model).sel(solid=solid) for model in ("steerable_mirror", "steerable"))
+    return mean_evidence("views", dataset["n"].values, (mirror - free).transpose("n", "trial").values)
+
+
 CLAIMS = (
     Claim(
         name="learned_lift_beats_pooling",
@@ -91,5 +113,18 @@ CLAIMS = (
         violate=lambda dataset: _lead(dataset, _FIXED, _MANY, unfair=True),
         dropped="both have seen as many views (the learned lift has the fewest, the fixed one the most)",
         experiment="pose_solids",
+    ),
+    Claim(
+        name="two_hands_need_q",
+        statement="If both hands of a chiral solid occur, each in a frame of its own, a steerable network gives unseen "
+        "views a higher likelihood than one whose kernels are mirror symmetric, too.",
+        formula="LL(steerable_mirror, n) - LL(steerable, n) <= 0 for every n, twist+antitwist",
+        source=_HANDS,
+        kind="bound",
+        predict=lambda dataset: np.zeros(_enough(dataset).sizes["n"]),
+        measure=lambda dataset: _without_q(dataset, "twist+antitwist"),
+        violate=lambda dataset: _without_q(dataset, "twist"),
+        dropped="both hands occur (one does)",
+        experiment="pose_hands",
     ),
 )

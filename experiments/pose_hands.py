@@ -1,0 +1,41 @@
+"""When does a lift to the sphere need kernels that are not mirror symmetric?
+
+A steerable network whose kernels are mirror symmetric, too (q = 0), answers a mirrored picture with the mirrored
+signal. For a solid that is its own mirror image that is a symmetry of the task; for one hand alone it does no harm,
+because its mirrored pictures never occur. If both hands occur, each with the labels of a frame of its own, mirrored
+pictures have answers that no mirror relates, and q has to be free.
+
+``twist`` is one hand, ``twist+antitwist`` are both, one or the other at random. Networks, training and arrays are those
+of ``pose_solids``: ``log_likelihood``, ``log_likelihood_one``, ``spread``, ``accuracy_15``, ``accuracy_30``,
+``learning_rate``, ``best_step``, ``coefficients``, ``picture``, ``pose``, ``equivalents`` and ``n_parameters``.
+"""
+
+import dataclasses
+
+from experiments.pose_solids import EXPERIMENT as SOLIDS
+from experiments.pose_solids import Config, run
+from experiments.record import Experiment
+
+__all__ = ["EXPERIMENT", "Config", "run"]
+
+_HANDS = ("twist", "twist+antitwist")
+_MODELS = ("steerable", "steerable_mirror")
+
+EXPERIMENT = Experiment(
+    name="pose_hands",
+    statement="When does a lift to the sphere need kernels that are not mirror symmetric?",
+    config=Config,
+    presets={
+        "smoke": dataclasses.replace(SOLIDS.presets["smoke"], solids=_HANDS[1:], models=_MODELS),
+        "desk": Config(solids=_HANDS, models=_MODELS, sizes=(1000, 10_000)),
+        "paper": dataclasses.replace(SOLIDS.presets["paper"], solids=_HANDS, models=_MODELS),
+    },
+    axes=SOLIDS.axes,
+    run=run,
+    claims=("two_hands_need_q",),
+    cost={"smoke": 40, "desk": 1200, "paper": 9000},
+    version=1,
+    precision="float32",
+    tolerance=0.1,
+    paired=SOLIDS.paired,
+)
