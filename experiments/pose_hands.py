@@ -1,9 +1,9 @@
-"""When does a lift to the sphere need kernels that are not mirror symmetric?
+"""What do mirror-symmetric kernels do when both hands of a chiral solid are seen?
 
 A steerable network whose kernels are mirror symmetric, too (q = 0), answers a mirrored picture with the mirrored
-signal. For a solid that is its own mirror image that is a symmetry of the task; for one hand alone it does no harm,
-because its mirrored pictures never occur. If both hands occur, each with the labels of a frame of its own, mirrored
-pictures have answers that no mirror relates, and q has to be free.
+signal. For a solid that is its own mirror image that is a symmetry of the task; for one hand alone it is a constraint
+on pictures that never occur. If both hands occur, each with the labels of a frame of its own, mirrored pictures have
+answers that no mirror relates, and q has to be free.
 
 ``twist`` is one hand, ``twist+antitwist`` are both, one or the other at random. Networks, training and arrays are those
 of ``pose_solids``: ``log_likelihood``, ``log_likelihood_one``, ``spread``, ``accuracy_15``, ``accuracy_30``,
@@ -23,7 +23,7 @@ _MODELS = ("steerable", "steerable_mirror")
 
 EXPERIMENT = Experiment(
     name="pose_hands",
-    statement="When does a lift to the sphere need kernels that are not mirror symmetric?",
+    statement="What do mirror-symmetric kernels do when both hands of a chiral solid are seen?",
     config=Config,
     presets={
         "smoke": dataclasses.replace(SOLIDS.presets["smoke"], solids=_HANDS[1:], models=_MODELS),

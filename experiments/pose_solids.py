@@ -145,7 +145,7 @@ def _to_nearest(rotations: jax.Array, equivalents: jax.Array) -> jax.Array:
     return jnp.degrees(jnp.arccos(jnp.clip((trace - 1) / 2, -1, 1)))
 
 
-def tested(model: PoseModel, config: Config, params: Any, views: Views, solid: solids.Solid) -> dict[str, jax.Array]:
+def tested(model: PoseModel, config: Config, params: Any, views: Views, symmetries: np.ndarray) -> dict[str, jax.Array]:
     """The measures of the field on some views, each as an array (n,)."""
     grid = so3_grid(config.train_level, jnp.float32)
 
@@ -293,7 +293,12 @@ EXPERIMENT = Experiment(
     },
     axes=lambda config: {"solid": config.solids, "model": config.models, "n": config.sizes},
     run=run,
-    claims=("learned_lift_beats_pooling", "learned_lift_is_no_worse_than_the_fixed_one"),
+    claims=(
+        "learned_lift_beats_pooling",
+        "learned_lift_is_no_worse_than_the_fixed_one",
+        "mirror_symmetric_solid_needs_no_q",
+        "chiral_solid_gains_from_q",
+    ),
     cost={"smoke": 40, "desk": 3600, "paper": 36000},
     version=1,
     precision="float32",

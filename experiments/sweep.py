@@ -84,7 +84,7 @@ def assemble(experiment: Experiment, config: Any, cells: Sequence[xr.Dataset]) -
         ValueError: a variable that should depend on fewer axes differs between cells.
     """
     whole = xr.combine_by_coords(
-        [one.drop_attrs() for one in cells],
+        [one.drop_attrs().drop_encoding() for one in cells],
         data_vars="minimal",
         coords="minimal",
         compat="equals",
