@@ -39,10 +39,10 @@ def draw(inputs: Inputs) -> Picture:
 
 FIGURE = Figure(
     name="pose_hands",
-    title="Mirror-symmetric kernels do no harm to one hand, and cannot tell two",
+    title="Mirror-symmetric kernels cost little with one hand, and much with two",
     caption=(
         "Two steerable networks, one of which has mirror-symmetric kernels only (q = 0), learn the rotations of a "
-        "chiral solid from n views. Its mirrored pictures never occur, so q = 0 costs nothing (a). If its mirror image "
+        "chiral solid from n views. Its mirrored pictures never occur, so q = 0 costs little (a). If its mirror image "
         "is among the views, labelled in a frame of its own, mirrored pictures have answers that no mirror relates: "
         "the density that is mirrored is not the right one (b)."
     ),

@@ -33,10 +33,9 @@ def shuffled(compute, points):
 
 def breaks_after(count):
     def executor(compute, points):
-        for index, point in enumerate(points):
-            if index == count:
-                raise KeyboardInterrupt
+        for point in points[:count]:
             yield point, compute(point)
+        raise KeyboardInterrupt
 
     return executor
 
@@ -107,6 +106,13 @@ def test_a_broken_run_resumes(counted, tmp_path, count):
     assert resumed.attrs["result_hash"] == whole.attrs["result_hash"]
     assert resumed.equals(whole)
     assert files(tmp_path / "a") == ["toy.nc"]
+
+
+def test_names_are_not_cut_where_all_cells_were_kept(toy, tmp_path):
+    config = toy.config(colours=("red", "ultramarine"))
+    with pytest.raises(KeyboardInterrupt):
+        sweep.run(toy, config, 0, tmp_path, executor=breaks_after(6))
+    assert sweep.run(toy, config, 0, tmp_path)["colour"].values.tolist() == ["red", "ultramarine"]
 
 
 def test_an_error_in_a_cell_keeps_the_others(toy, tmp_path):
