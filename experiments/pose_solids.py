@@ -5,7 +5,7 @@ and tested on others. What they answer is a density over all rotations, so a sol
 sides is no difficulty. ``experiments.models.pose`` has the models; they differ in the lift from the picture to the
 sphere, or have none. Everything else is equal: pictures, steps, minibatches, the grid of learning rates, and the choice
 of the rate and of the step at which to stop, by the log-likelihood of held-out views. A trial is a new draw and a new
-start; training sets are nested and the same for every model. A scene ``A+B`` is one solid or the other, at random.
+start; training sets are nested and the same for every model.
 
 The log-likelihood is taken with respect to the volume pi^2 of SO(3), which makes that of the uniform density ``-log
 pi^2 = -2.2895``, at the rotations themselves, and is averaged over all equivalent rotations (R s, for every symmetry s
@@ -22,7 +22,6 @@ equivalent rotations. For (model,): ``n_parameters``.
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -45,7 +44,7 @@ __all__ = ["EXPERIMENT", "Config", "run"]
 class Config:
     """Settings of pose_solids."""
 
-    solids: tuple[str, ...] = ("cube", "twist")  # what is seen: solids of experiments.data, or one of several, A+B
+    solids: tuple[str, ...] = ("cube", "twist")  # what is seen: names of experiments.data.solids
     models: tuple[str, ...] = MODELS  # orthographic, induced, mirror, pooled, steerable, ... (experiments.models.pose)
     sizes: tuple[int, ...] = (100, 300, 1000, 3000, 10000)  # n, number of training views
     trials: int = 5  # independent repetitions: views, start, minibatches
@@ -66,7 +65,7 @@ class Config:
         whole(self, "sizes", "trials", "side", "width", "l_max", "train_level", "test_level", "validation_views")
         whole(self, "test_views", "shown", "steps", "checks", "batch_size")
         positive(self, "learning_rates")
-        _a_set_of_scenes(self.solids)
+        among(self, "solids", solids.NAMES)
         among(self, "models", MODELS)
         if self.side % 2:
             raise ValueError(f"side has to be even, the encoders halve it, got {self.side}")
@@ -76,26 +75,16 @@ class Config:
             raise ValueError(f"checks has to be at most steps = {self.steps}, got {self.checks}")
 
 
-def _a_set_of_scenes(names: tuple[str, ...]) -> None:
-    parts = [part for name in names for part in name.split("+")]
-    if not names or len(set(names)) < len(names) or not set(parts) <= set(solids.NAMES):
-        raise ValueError(
-            f"solids has to be made of {', '.join(solids.NAMES)}, or of several joined by +, none twice, got {names}"
-        )
-
-
 class Views(NamedTuple):
     """Pictures and the rotations that they were drawn with.
 
     Attributes:
         image: (n, 2, side, side), red and green.
         rotation: (n, 3, 3).
-        which: (n,), number of the solid that is seen, int32.
     """
 
     image: jax.Array
     rotation: jax.Array
-    which: jax.Array
 
 
 class Trial(NamedTuple):
@@ -110,33 +99,15 @@ class Trial(NamedTuple):
 
 def draw(config: Config, name: str, key: jax.Array) -> Trial:
     """The views of a trial; training views are nested in n."""
-    scene = _scene(name)
+    solid = solids.solid(name)
     *view_keys, start_key, fit_key = jax.random.split(key, 5)
     counts = (max(config.sizes), config.validation_views, config.test_views)
 
     def views(key: jax.Array, count: int) -> Views:
-        image, rotation = solids.draw_views(key, scene[0], count, config.side, 1, jnp.float32)
-        pick_key = jax.random.fold_in(key, np.uint32(2**32 - 1))  # views have the numbers from 0 on
-        which = jax.vmap(lambda i: jax.random.randint(jax.random.fold_in(pick_key, i), (), 0, len(scene), jnp.int32))(
-            jnp.arange(count)
-        )
-        for number, solid in enumerate(scene[1:], 1):
-            other = solids.render(solid, rotation, config.side)
-            image = jnp.where((which == number).reshape(-1, 1, 1, 1), other, image)
-        return Views(image[:, :2], rotation, which)
+        image, rotation = solids.draw_views(key, solid, count, config.side, 1, jnp.float32)
+        return Views(image[:, :2], rotation)
 
     return Trial(*map(views, view_keys, counts), start_key, fit_key)
-
-
-def _scene(name: str) -> tuple[solids.Solid, ...]:
-    return tuple(map(solids.solid, name.split("+")))
-
-
-def _equivalents(name: str) -> np.ndarray:
-    """The symmetries of each solid of a scene, as many for each by listing them several times: (solids, s, 3, 3)."""
-    groups = [solid.group for solid in _scene(name)]
-    count = math.lcm(*map(len, groups))
-    return np.stack([np.tile(group, (count // len(group), 1, 1)) for group in groups]).astype(np.float32)
 
 
 def _to_nearest(rotations: jax.Array, equivalents: jax.Array) -> jax.Array:
@@ -145,13 +116,13 @@ def _to_nearest(rotations: jax.Array, equivalents: jax.Array) -> jax.Array:
     return jnp.degrees(jnp.arccos(jnp.clip((trace - 1) / 2, -1, 1)))
 
 
-def tested(model: PoseModel, config: Config, params: Any, views: Views, symmetries: np.ndarray) -> dict[str, jax.Array]:
+def tested(model: PoseModel, config: Config, params: Any, views: Views, solid: solids.Solid) -> dict[str, jax.Array]:
     """The measures of the field on some views, each as an array (n,)."""
     grid = so3_grid(config.train_level, jnp.float32)
 
     def one(view: Views) -> dict[str, jax.Array]:
         features = model.features(params, view.image[None])
-        equivalents = view.rotation[None] @ jnp.asarray(symmetries)[view.which]
+        equivalents = solids.equivalent(solid, view.rotation)
         likelihoods = model.log_likelihood(params, features, equivalents[None], config.test_level)[0]
         density = model.log_density(params, features, config.train_level)[0]
         away = _to_nearest(grid, equivalents)
@@ -207,10 +178,10 @@ def _training(config: Config, name: str) -> Callable[[Trial, jax.Array], Trained
 @functools.cache
 def _testing(config: Config, name: str, seen: str) -> Callable[[Any, Views], tuple[dict[str, jax.Array], jax.Array]]:
     """The measures of all trials of one model on one solid, and the coefficients that are shown."""
-    model, symmetries = _model(config, name), _equivalents(seen)
+    model, solid = _model(config, name), solids.solid(seen)
 
     def outcome(params: Any, views: Views) -> tuple[dict[str, jax.Array], jax.Array]:
-        found = {k: jnp.mean(v) for k, v in tested(model, config, params, views, symmetries).items()}
+        found = {k: jnp.mean(v) for k, v in tested(model, config, params, views, solid).items()}
         return found, model.coefficients(model.features(params, views.image[: config.shown]))
 
     return jax.jit(lambda params, views: jax.lax.map(lambda one: outcome(*one), (params, views)))
@@ -249,7 +220,7 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
             "coefficients": (("view", "coefficient"), padded),
             "picture": (("solid", "view", "row", "column"), shown.image[None, :, 0]),
             "pose": (("solid", "view", "i", "j"), shown.rotation[None]),
-            "equivalents": (("solid",), [_equivalents(seen).shape[1]]),
+            "equivalents": (("solid",), [len(solids.solid(seen).group)]),
             "n_parameters": (("model",), [n_parameters(_model(config, name))]),
         },
         coords={"trial": np.arange(config.trials), "model": [name], "solid": [seen]},

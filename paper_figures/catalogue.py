@@ -16,7 +16,6 @@ from paper_figures import (
     penalty_bound,
     pose_band_limit,
     pose_densities,
-    pose_hands,
     pose_solids,
     registration,
     sample_complexity,
@@ -58,7 +57,6 @@ FIGURES: dict[str, Figure] = {
         pose_band_limit.FIGURE,
         pose_solids.FIGURE,
         pose_densities.FIGURE,
-        pose_hands.FIGURE,
     )
 }
 """Name -> figure."""

@@ -9,8 +9,6 @@ Known: observations on trained networks, no theorems; that a pooled map is incon
 (``theory.induced_representations``).
 """
 
-import dataclasses
-
 import numpy as np
 import xarray as xr
 
@@ -29,9 +27,6 @@ _SOURCE = Source(
     theorem="an observation on trained networks, no theorem",
     known="derived",
 )
-
-
-_HANDS = dataclasses.replace(_SOURCE, title="pose_hands")
 
 
 def _of(dataset: xr.Dataset, model: str) -> xr.DataArray:
@@ -68,17 +63,6 @@ def _lead(dataset: xr.Dataset, over: str, least: int, unfair: bool = False) -> E
 
 def _zeros(dataset: xr.Dataset, least: int) -> np.ndarray:
     return np.zeros(_large(dataset).sizes["solid"] * int((dataset["n"].values >= least).sum()))
-
-
-def _enough(dataset: xr.Dataset) -> xr.Dataset:
-    """The dataset, if it has both scenes and networks that were trained long enough."""
-    n, trials = dataset["n"].values, dataset.sizes["trial"]
-    if n.max() < _ENOUGH or trials < 5 or dataset.sizes["solid"] < 2:
-        raise TooSmall(
-            f"it takes one hand and both, {_ENOUGH} views and 5 trials, got {dataset.sizes['solid']}, {n.max()} and "
-            f"{trials}; run the preset desk"
-        )
-    return dataset
 
 
 def _gain_of_q(dataset: xr.Dataset, solid: str, sign: int) -> Evidence:
@@ -143,18 +127,5 @@ CLAIMS = (
         violate=lambda dataset: _gain_of_q(dataset, "cube", -1),
         dropped="the solid is chiral (it is its own mirror image)",
         experiment="pose_solids",
-    ),
-    Claim(
-        name="two_hands_need_q",
-        statement="If both hands of a chiral solid occur, each in a frame of its own, mirror-symmetric kernels cost a "
-        "steerable network at least log 2 in log-likelihood: as much as a second, wrong peak of every right one.",
-        formula="LL(steerable_mirror, n) - LL(steerable, n) <= -log 2 for every n >= 1000, twist+antitwist",
-        source=_HANDS,
-        kind="bound",
-        predict=lambda dataset: np.full(int((_enough(dataset)["n"].values >= _MANY).sum()), -np.log(2)),
-        measure=lambda dataset: _gain_of_q(dataset, "twist+antitwist", -1),
-        violate=lambda dataset: _gain_of_q(dataset, "twist", -1),
-        dropped="both hands occur (one does)",
-        experiment="pose_hands",
     ),
 )

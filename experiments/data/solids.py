@@ -43,11 +43,8 @@ from equiv.reps.irreps import rotation_matrix
 
 __all__ = ["HEADLIGHT", "NAMES", "RADIUS", "Solid", "draw_views", "equivalent", "render", "solid", "symmetries"]
 
-NAMES = ("tetrahedron", "cube", "icosahedron", "cone", "cylinder", "tetX", "cylO", "sphereX", "twist", "antitwist")
-"""The first five are SYMSOL's first part, three more the second, with marks; ``twist`` is ours and is chiral.
-
-``antitwist`` is its mirror image x -> -x, then turned by 90 degrees about x: its axis is z.
-"""
+NAMES = ("tetrahedron", "cube", "icosahedron", "cone", "cylinder", "tetX", "cylO", "sphereX", "twist")
+"""The first five are SYMSOL's first part, three more the second, with marks; ``twist`` is ours and is chiral."""
 RADIUS = 0.8
 """Radius of the ball around every solid; a picture reaches to 1."""
 HEADLIGHT = (0.0, 1.0, 0.0)
@@ -318,12 +315,10 @@ def solid(name: str) -> Solid:
         return Solid(name, _polyhedron(*_faces(name)), _rotations("octahedral"), swap)
     if name == "icosahedron":
         return Solid(name, _polyhedron(*_faces(name)), _rotations("icosahedral"), flat)
-    if name in ("twist", "antitwist"):
+    if name == "twist":
         half = np.radians(_TWIST / 2)
         group = _with_half_turn(_THIRDS, np.array([np.sin(half), 0, np.cos(half)]))
-        place = np.eye(3) if name == "twist" else _about(_X, 90.0) @ np.diag([-1.0, 1.0, 1.0])
-        normals, offset = _faces("twist")
-        return Solid(name, _polyhedron(normals @ place.T, offset), place @ group @ place.T, None)
+        return Solid(name, _polyhedron(*_faces(name)), group, None)
     if name == "cone":
         apex, base, radius = _CONE
         return Solid(name, _revolution(_cone(apex, radius / (apex - base)), (base, apex)), _TURNS, flat)

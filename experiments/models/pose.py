@@ -11,12 +11,14 @@ is ``exp f`` over its mean. The models differ in the lift alone:
 ``mirror``             the learned lift with q = 0, the kernels that are mirror symmetric, too
 ``pooled``             no lift: a mean over the pixels and a perceptron give the coefficients on the sphere
 ``steerable``          as induced, after a steerable encoder: the whole network commutes with quarter turns
-``steerable_mirror``   as mirror, after an encoder with mirror-symmetric kernels: it commutes with mirrors, too
+``steerable_mirror``   as mirror, after an encoder with mirror-symmetric kernels
 ``implicit``           no spectrum: a perceptron takes pooled features and a rotation, and gives the logit
 ``fisher``             the matrix Fisher density ``exp tr(A^T R)``, the band limit 1; A is a perceptron's output
 =====================  =============================================================================================
 
-Encoders are alike but for the steerable ones; a network that pools has two more convolutions instead of a lift.
+With ``steerable_mirror`` a mirrored picture gives the mirrored signal on the sphere, but not beyond: a mirror changes
+the sign of odd degrees on SO(3), where the relu mixes them with even ones. Encoders are alike but for the steerable
+ones; a network that pools has two more convolutions instead of a lift.
 
 Reference:
     Howell, Klee, Biza, Zhao, Walters, NeurIPS 2023 (arXiv 2307.03704); Klee, Biza, Platt, Walters, ICLR 2023

@@ -37,19 +37,6 @@ _BENCHMARK = {
     "test_batch_size": 10,
     "learning_rate": 0.01,
 }
-_POSES = {  # eight pictures to train on and six to test on, so that the three share their programs
-    "models": ("orthographic", "fisher"),
-    "trials": 2,
-    "n_train": 4,
-    "n_test": 3,
-    "side": 8,
-    "width": 8,
-    "l_max": 1,
-    "train_level": 0,
-    "test_level": 1,
-    "epochs": 2,
-    "batch_size": 4,
-}
 _POSES = {
     "solids": ("cube",),
     "models": ("induced", "fisher"),
@@ -124,8 +111,19 @@ SMALL = {
         "levels": (1,),
         "trials": 2,
     },
-    "pose_solids": _POSES,
-    "pose_hands": _POSES | {"solids": ("twist+antitwist",), "models": ("steerable_mirror",)},
+    "pose_solids": {
+        "models": ("orthographic", "fisher"),
+        "trials": 2,
+        "n_train": 4,
+        "n_test": 3,
+        "side": 8,
+        "width": 8,
+        "l_max": 1,
+        "train_level": 0,
+        "test_level": 1,
+        "epochs": 2,
+        "batch_size": 4,
+    },
     "emlp_data_efficiency": {
         "models": ("mlp", "emlp_full"),
         "sizes": (3, 9),

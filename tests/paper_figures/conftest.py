@@ -197,15 +197,6 @@ def pose_solids(draw):
     )
 
 
-def pose_hands(draw):
-    scenes, models, n, trials = ["twist", "twist+antitwist"], ["steerable", "steerable_mirror"], [1000, 10000], 3
-    values = draw.uniform(-3, 8, (2, 2, len(n), trials))
-    return xr.Dataset(
-        {"log_likelihood": (("solid", "model", "n", "trial"), values)},
-        coords={"solid": scenes, "model": models, "n": n, "trial": np.arange(trials)},
-    )
-
-
 def registration(draw):
     methods, angles, trials, pairs = ["equivariant", "pointnet", "pointnet_augmented"], [0.0, 90.0, 180.0], 3, 4
     shape = len(methods), trials, len(angles)
@@ -236,7 +227,6 @@ RESULTS = {
     "registration": registration,
     "pose_band_limit": pose_band_limit,
     "pose_solids": pose_solids,
-    "pose_hands": pose_hands,
     "induction_consistency": induction_consistency,
 }
 
