@@ -192,7 +192,7 @@ def cyclic_conv(channels_in: int, channels_out: int, n: int, size: int, radial: 
     basis = _turned_basis(size, n, radial)
     shape = (channels_out, channels_in, n, basis.shape[1])
     deviation = (2 / math.prod(shape[1:])) ** 0.5
-    apart = (np.arange(n)[None] - np.arange(n)[:, None]) % n  # [k, j]
+    apart = np.asarray((np.arange(n)[None] - np.arange(n)[:, None]) % n, np.int32)  # [k, j]
 
     def init(key: jax.Array, dtype: Any = float) -> Params:
         return {"weight": jnp.asarray(deviation, dtype) * jax.random.normal(key, shape, dtype)}
