@@ -32,7 +32,7 @@ from equiv.groups.measures import so3_grid
 from experiments.data.public import Poses
 from experiments.models import n_parameters
 from experiments.models.pose import MODELS, PoseModel, build
-from experiments.pose import accuracy, errors, median_error
+from experiments.pose import accuracy, errors, median_error, to_nearest
 from experiments.record import Mistake, among, positive, whole
 from experiments.train import fit_epochs
 
@@ -193,8 +193,7 @@ def _testing(config: Protocol, name: str) -> Callable[..., dict[str, jax.Array]]
             features = model.features(params, pixels[None].astype(jnp.float32) / 255)
             likelihood = model.log_likelihood(params, features, equivalent[None], config.test_level)
             density = jnp.exp(model.log_density(params, features, config.train_level)[0])
-            trace = jnp.max(coarse.reshape(-1, 9) @ equivalent.reshape(-1, 9).T, axis=-1)
-            away = jnp.degrees(jnp.arccos(jnp.clip((trace - 1) / 2, -1, 1)))
+            away = to_nearest(coarse, equivalent)
             return {
                 "log_likelihood": jnp.mean(likelihood),
                 "spread": jnp.mean(density * away),

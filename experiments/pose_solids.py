@@ -34,6 +34,7 @@ from equiv.groups.measures import so3_grid
 from experiments.data import solids
 from experiments.models import n_parameters
 from experiments.models.pose import MODELS, PoseModel, build
+from experiments.pose import to_nearest
 from experiments.record import Experiment, Point, among, positive, whole
 from experiments.train import fit_watched
 
@@ -110,12 +111,6 @@ def draw(config: Config, name: str, key: jax.Array) -> Trial:
     return Trial(*map(views, view_keys, counts), start_key, fit_key)
 
 
-def _to_nearest(rotations: jax.Array, equivalents: jax.Array) -> jax.Array:
-    """The angle in degrees from each of (n, 3, 3) to the nearest of (s, 3, 3)."""
-    trace = jnp.max(rotations.reshape(-1, 9) @ equivalents.reshape(-1, 9).T, axis=-1)
-    return jnp.degrees(jnp.arccos(jnp.clip((trace - 1) / 2, -1, 1)))
-
-
 def tested(model: PoseModel, config: Config, params: Any, views: Views, solid: solids.Solid) -> dict[str, jax.Array]:
     """The measures of the field on some views, each as an array (n,)."""
     grid = so3_grid(config.train_level, jnp.float32)
@@ -125,7 +120,7 @@ def tested(model: PoseModel, config: Config, params: Any, views: Views, solid: s
         equivalents = solids.equivalent(solid, view.rotation)
         likelihoods = model.log_likelihood(params, features, equivalents[None], config.test_level)[0]
         density = model.log_density(params, features, config.train_level)[0]
-        away = _to_nearest(grid, equivalents)
+        away = to_nearest(grid, equivalents)
         miss = away[jnp.argmax(density)]
         return {
             "log_likelihood": jnp.mean(likelihoods),

@@ -23,6 +23,7 @@ are not exact behind strides; pictures are divided by their maximum, which an em
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -103,6 +104,16 @@ def _kernel(name: str, n: int, size: int, radial: Radial | None) -> Radial:
     return gaussian_rings((size + 1) // 3, size) if radial is None else radial
 
 
+def _weights(shape: tuple[int, ...]) -> Callable[..., Params]:
+    """He's normal weights of a layer with ReLU after it, the outputs first."""
+    deviation = (2 / math.prod(shape[1:])) ** 0.5
+
+    def init(key: jax.Array, dtype: Any = float) -> Params:
+        return {"weight": jnp.asarray(deviation, dtype) * jax.random.normal(key, shape, dtype)}
+
+    return init
+
+
 def _images(name: str, x: Any, channels: tuple[int, ...]) -> Array:
     x = jnp.asarray(x)
     axes = len(channels) + 2
@@ -145,10 +156,6 @@ def cyclic_lifting(channels_in: int, channels_out: int, n: int, size: int, radia
     name = f"cyclic_lifting({channels_in} -> {channels_out}, {n} angles, {size} x {size})"
     basis = _turned_basis(size, n, radial)
     shape = (channels_out, channels_in, basis.shape[1])
-    deviation = (2 / math.prod(shape[1:])) ** 0.5
-
-    def init(key: jax.Array, dtype: Any = float) -> Params:
-        return {"weight": jnp.asarray(deviation, dtype) * jax.random.normal(key, shape, dtype)}
 
     def apply(params: Params, x: Array) -> Array:
         x = _images(name, x, (channels_in,))
@@ -157,7 +164,7 @@ def cyclic_lifting(channels_in: int, channels_out: int, n: int, size: int, radia
         found = convolve(x, kernel.reshape(-1, *kernel.shape[2:]), "same")
         return found.reshape(*x.shape[:-3], channels_out, n, *x.shape[-2:])
 
-    return intern(SignalLayer(("cyclic_lifting", *counts, radial), name, init, apply))
+    return intern(SignalLayer(("cyclic_lifting", *counts, radial), name, _weights(shape), apply))
 
 
 @functools.cache
@@ -191,11 +198,7 @@ def cyclic_conv(channels_in: int, channels_out: int, n: int, size: int, radial: 
     name = f"cyclic_conv({channels_in} -> {channels_out}, {n} angles, {size} x {size})"
     basis = _turned_basis(size, n, radial)
     shape = (channels_out, channels_in, n, basis.shape[1])
-    deviation = (2 / math.prod(shape[1:])) ** 0.5
     apart = np.asarray((np.arange(n)[None] - np.arange(n)[:, None]) % n, np.int32)  # [k, j]
-
-    def init(key: jax.Array, dtype: Any = float) -> Params:
-        return {"weight": jnp.asarray(deviation, dtype) * jax.random.normal(key, shape, dtype)}
 
     def apply(params: Params, x: Array) -> Array:
         x = _images(name, x, (channels_in, n))
@@ -205,7 +208,7 @@ def cyclic_conv(channels_in: int, channels_out: int, n: int, size: int, radial: 
         found = convolve(x.reshape(*x.shape[:-4], channels_in * n, *x.shape[-2:]), kernel, "same")
         return found.reshape(*x.shape[:-4], channels_out, n, *x.shape[-2:])
 
-    return intern(SignalLayer(("cyclic_conv", *counts, radial), name, init, apply))
+    return intern(SignalLayer(("cyclic_conv", *counts, radial), name, _weights(shape), apply))
 
 
 # --- descriptors ------------------------------------------------------------------------------------------------------

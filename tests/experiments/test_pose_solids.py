@@ -11,8 +11,7 @@ from equiv.reps.irreps import rotation_matrix
 from experiments.data import solids
 from experiments.models import n_parameters
 from experiments.models.pose import MODELS, build
-from experiments.pose import UNIFORM, errors
-from experiments.pose_solids import _to_nearest
+from experiments.pose import UNIFORM, errors, to_nearest
 
 SIDE, WIDTH, L_MAX, LEVEL = 16, 8, 3, 1
 
@@ -96,7 +95,7 @@ def test_the_nearest_equivalent_rotation_is_that_of_the_metrics():
     rotations = so(3).sample(jax.random.key(7), (30,), jnp.float32)
     equivalents = solids.equivalent(solids.solid("cube"), rotations[0])
     wanted = errors(np.asarray(rotations, np.float64), np.asarray(equivalents, np.float64)[None])
-    np.testing.assert_allclose(_to_nearest(rotations, equivalents), wanted, atol=0.05)
+    np.testing.assert_allclose(to_nearest(rotations, equivalents), wanted, atol=0.05)
 
 
 def test_another_model_is_refused():
