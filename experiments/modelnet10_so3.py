@@ -24,12 +24,11 @@ import dataclasses
 import functools
 
 import jax
-import numpy as np
 import xarray as xr
 
 from experiments.data import modelnet10_so3
 from experiments.data.public import Poses
-from experiments.pose_protocol import DESK, SMOKE, Protocol, by_class, results, tested, to_camera, trained
+from experiments.pose_protocol import DESK, SMOKE, Protocol, classified
 from experiments.record import Experiment, Point, among
 
 __all__ = ["EXPERIMENT", "Config", "run"]
@@ -64,16 +63,9 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
         key: the same for every model.
         point: ``model``.
     """
-    name = point["model"]
     parts = ((config.part, config.n_train), ("test", config.n_test))
-    train, test = (
-        to_camera(_loaded(config.data, part, config.classes, n, config.side), config.camera) for part, n in parts
-    )
-    rows = []
-    for trial in range(config.trials):
-        found = trained(config, name, jax.random.fold_in(key, np.uint32(trial)), train)
-        rows.append(by_class(tested(config, name, found.params, test), test.y) | {"loss": found.loss})
-    return results(config, name, rows, [modelnet10_so3.CLASSES[label] for label in np.unique(test.y)])
+    train, test = (_loaded(config.data, part, config.classes, n, config.side) for part, n in parts)
+    return classified(config, point["model"], key, train, test, modelnet10_so3.CLASSES)
 
 
 EXPERIMENT = Experiment(

@@ -36,7 +36,18 @@ from experiments.pose import accuracy, errors, median_error, to_nearest
 from experiments.record import Mistake, among, positive, whole
 from experiments.train import fit_epochs
 
-__all__ = ["CAMERAS", "DESK", "SMOKE", "Protocol", "by_class", "results", "tested", "to_camera", "trained"]
+__all__ = [
+    "CAMERAS",
+    "DESK",
+    "SMOKE",
+    "Protocol",
+    "by_class",
+    "classified",
+    "results",
+    "tested",
+    "to_camera",
+    "trained",
+]
 
 _DIRECTIONS = {
     "right": (1, 0, 0),
@@ -260,3 +271,24 @@ def results(config: Protocol, name: str, rows: list[dict[str, Any]], classes: li
         coords={"trial": np.arange(len(rows)), "epoch": np.arange(config.epochs), "model": [name]}
         | ({} if classes is None else {"class": classes}),
     )
+
+
+def classified(
+    config: Protocol, name: str, key: jax.Array, train: Poses, test: Poses, classes: tuple[str, ...]
+) -> xr.Dataset:
+    """One model, trained on pictures of all classes and judged class by class, trial by trial.
+
+    Args:
+        config: settings.
+        name: of the model.
+        key: the same for every model.
+        train: pictures, with labels that turn into ``config.camera``.
+        test: others.
+        classes: what the numbers of the classes stand for.
+    """
+    train, test = (to_camera(poses, config.camera) for poses in (train, test))
+    rows = []
+    for trial in range(config.trials):
+        found = trained(config, name, jax.random.fold_in(key, np.uint32(trial)), train)
+        rows.append(by_class(tested(config, name, found.params, test), test.y) | {"loss": found.loss})
+    return results(config, name, rows, [classes[label] for label in np.unique(test.y)])
