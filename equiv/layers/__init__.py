@@ -1,6 +1,27 @@
 """Equivariant layers: pure ``init`` and ``apply`` between two representations, or between two signals."""
 
-from equiv.layers.base import Layer, Params, SignalLayer, Weight, parallel, residual, serial
+from equiv.layers.attention import (
+    antithetic,
+    attention_kernel,
+    biased,
+    gaussian,
+    mlp_kernel,
+    orthogonal,
+    random_feature_attention,
+    random_feature_mlp,
+)
+from equiv.layers.base import (
+    Layer,
+    Params,
+    SignalLayer,
+    Weight,
+    as_layer,
+    merge,
+    parallel,
+    partition,
+    residual,
+    serial,
+)
 from equiv.layers.bilinear import bilinear
 from equiv.layers.birds_eye import birds_eye_view, cyclic_conv, cyclic_lifting, netvlad, place_descriptor
 from equiv.layers.fields import Field, siren
@@ -56,7 +77,11 @@ __all__ = [
     "adaptive_rotated_convolution",
     "affine",
     "align",
+    "antithetic",
+    "as_layer",
+    "attention_kernel",
     "bias",
+    "biased",
     "bilinear",
     "birds_eye_view",
     "cyclic_conv",
@@ -64,6 +89,7 @@ __all__ = [
     "dense",
     "equivariant_mlp",
     "gated",
+    "gaussian",
     "gaussian_pyramid",
     "gaussian_rings",
     "group_conv",
@@ -73,13 +99,17 @@ __all__ = [
     "laguerre",
     "lifting",
     "linear",
+    "merge",
     "mirror_plane_to_sphere",
     "mirror_steerable_conv",
+    "mlp_kernel",
     "moment_frame",
     "nearest_neighbours",
     "netvlad",
+    "orthogonal",
     "orthographic_lift",
     "parallel",
+    "partition",
     "pixelwise",
     "place_descriptor",
     "plane_to_so3",
@@ -89,6 +119,8 @@ __all__ = [
     "position_aware_lifting",
     "pull_back",
     "pyramid_convolution",
+    "random_feature_attention",
+    "random_feature_mlp",
     "residual",
     "restrict_to_plane",
     "rotation_signal",

@@ -11,6 +11,7 @@ Parameters are plain nested dicts and tuples of arrays, and layers compose by fu
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -21,7 +22,18 @@ import numpy as np
 from equiv.groups.base import intern
 from equiv.reps import Rep
 
-__all__ = ["Layer", "Params", "SignalLayer", "Weight", "parallel", "residual", "serial"]
+__all__ = [
+    "Layer",
+    "Params",
+    "SignalLayer",
+    "Weight",
+    "as_layer",
+    "merge",
+    "parallel",
+    "partition",
+    "residual",
+    "serial",
+]
 
 Params = Any
 """A nested structure of arrays."""
@@ -103,6 +115,91 @@ class SignalLayer:
 
     def __str__(self) -> str:
         return self.name
+
+
+def as_layer(layer: SignalLayer, shape: tuple[int, ...], rep_in: Rep, rep_out: Rep) -> Layer:
+    """A map between arrays as a layer between representations, on the entries of its arrays in their order.
+
+    Whether it is equivariant is for the laws to say.
+
+    Args:
+        layer: takes arrays (..., *shape), and gives arrays whose last axes have ``rep_out.dim`` entries in all.
+        shape: of one input; it has ``rep_in.dim`` entries.
+        rep_in: how the group acts on them.
+        rep_out: how it acts on what comes out.
+
+    Raises:
+        ValueError: the shape does not fit the representation, or representations of two groups.
+
+    Example:
+        >>> from equiv.groups import symmetric
+        >>> from equiv.layers import gaussian, random_feature_attention
+        >>> from equiv.reps import permutation, scalar
+        >>> keys = permutation(symmetric(4), 4, lambda g: g) * scalar(symmetric(4), 3)
+        >>> attention = random_feature_attention(3, 5, gaussian())
+        >>> layer = as_layer(attention, (5, 3), scalar(symmetric(4), 3) + keys, scalar(symmetric(4)))
+        >>> layer.apply(layer.init(jax.random.key(0)), jnp.ones(15)).shape
+        (1,)
+    """
+    if math.prod(shape) != rep_in.dim:
+        raise ValueError(
+            f"as_layer: arrays of shape {shape} have {math.prod(shape)} entries, {rep_in} has dimension {rep_in.dim}"
+        )
+    if rep_in.group != rep_out.group:
+        raise ValueError(f"as_layer needs two representations of one group, got {rep_in.group} and {rep_out.group}")
+
+    def apply(params: Params, x: jax.Array) -> jax.Array:
+        return layer.apply(params, x.reshape(*x.shape[:-1], *shape)).reshape(*x.shape[:-1], rep_out.dim)
+
+    return intern(Layer(("as_layer", layer, shape, rep_in, rep_out), str(layer), rep_in, rep_out, layer.init, apply))
+
+
+def partition(params: Params, *names: str) -> tuple[Params, Params]:
+    """Parameters that are trained, and those that stay: the entries of these names, at any depth.
+
+    Both have the structure of ``params``, with None in the place of what went to the other, so that ``grad`` and optax
+    see the first alone; ``merge`` puts them together again.
+
+    Args:
+        params: parameters of a layer.
+        names: of entries of dicts in them; ``"frozen"`` if none is given, which is how layers call theirs.
+
+    Raises:
+        ValueError: a name that no entry has.
+
+    Example:
+        >>> trained, rest = partition({"frozen": {"key": 1.0}, "value": 2.0})
+        >>> trained, rest
+        ({'frozen': {'key': None}, 'value': 2.0}, {'frozen': {'key': 1.0}, 'value': None})
+        >>> merge(trained, rest)
+        {'frozen': {'key': 1.0}, 'value': 2.0}
+    """
+    leaves, structure = jax.tree.flatten_with_path(params)
+    paths = [{step.key for step in path if isinstance(step, jax.tree_util.DictKey)} for path, _ in leaves]
+    for name in names:
+        if not any(name in path for path in paths):
+            known = ", ".join(sorted({str(step) for path in paths for step in path})) or "none"
+            raise ValueError(f"partition: no entry of the parameters is called {name!r}, there is: {known}")
+    stays = [bool(path & set(names or ("frozen",))) for path in paths]
+    values = [leaf for _, leaf in leaves]
+    return tuple(
+        jax.tree.unflatten(structure, [value if kept == part else None for value, kept in zip(values, stays)])
+        for part in (False, True)
+    )
+
+
+def merge(trained: Params, rest: Params) -> Params:
+    """What ``partition`` took apart.
+
+    Args:
+        trained: parameters, with None in some places.
+        rest: of the same structure, with None in the others.
+
+    Example:
+        >>> merge({"a": 1.0, "b": None}, {"a": None, "b": 2.0})
+        {'a': 1.0, 'b': 2.0}
+    """
+    return jax.tree.map(lambda one, other: other if one is None else one, trained, rest, is_leaf=lambda x: x is None)
 
 
 def _one_each(what: str, layers: tuple[Layer, ...], params: Params) -> Params:
