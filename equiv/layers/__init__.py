@@ -3,6 +3,7 @@
 from equiv.layers.attention import (
     antithetic,
     attention_kernel,
+    attention_pooling,
     biased,
     gaussian,
     mlp_kernel,
@@ -46,6 +47,7 @@ from equiv.layers.lie_conv import (
 from equiv.layers.linear import affine, bias, dense, linear
 from equiv.layers.mlp import equivariant_mlp
 from equiv.layers.pyramid import gaussian_pyramid, integrated_norm, pyramid_convolution
+from equiv.layers.ridge import best_ridge, constrained_erm, dual_ridge, primal_ridge, smallest_ridge
 from equiv.layers.rotated import adaptive_rotated_convolution
 from equiv.layers.so3 import (
     rotation_signal,
@@ -80,13 +82,17 @@ __all__ = [
     "antithetic",
     "as_layer",
     "attention_kernel",
+    "attention_pooling",
+    "best_ridge",
     "bias",
     "biased",
     "bilinear",
     "birds_eye_view",
+    "constrained_erm",
     "cyclic_conv",
     "cyclic_lifting",
     "dense",
+    "dual_ridge",
     "equivariant_mlp",
     "gated",
     "gaussian",
@@ -117,6 +123,7 @@ __all__ = [
     "pointwise",
     "position_aware_conv",
     "position_aware_lifting",
+    "primal_ridge",
     "pull_back",
     "pyramid_convolution",
     "random_feature_attention",
@@ -129,6 +136,7 @@ __all__ = [
     "siren",
     "so3_activation",
     "so3_conv",
+    "smallest_ridge",
     "sphere_activation",
     "sphere_signal",
     "sphere_to_so3",

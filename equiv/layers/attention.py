@@ -16,13 +16,20 @@ which holds for tokens of every length. It does not change when one orthogonal m
 multiple of the identity; without a mean the query and the keys may even be moved by two different ones.
 ``random_feature_mlp`` is the rival: a network of one hidden layer on all tokens, one after the other.
 
+``attention_pooling`` makes one vector of a set of any size: every feature is averaged over the set with weights of its
+own, a softmax of linear scores. A set of one element is left as it is, whatever the parameters. A network may therefore
+be trained in two stages: all but the pooling on single elements, then the pooling alone on sets (``partition``).
+
 Reference:
     Fu, Guo, Bai, Mei, What can a Single Attention Layer Learn? A Study Through the Random Features Lens, NeurIPS 2023
     (arXiv 2307.11353): the layer and both laws, recalled, the number 1/4 as the variance of an entry with them. The
     kernels are derived here. Not to be confused with Peng et al., Random Feature Attention, ICLR 2021, which
     approximates softmax by random features.
+    Yang, Wang, Markham, Trigoni, Robust Attentional Aggregation of Deep Feature Sets for Multi-view 3D Reconstruction
+    (AttSets, FASet), IJCV 2019: the pooling, as read in the public code.
 
-Differs from the paper: sizes of tokens, the scale, the mean and the lift are free.
+Differs from the papers: sizes of tokens, the scale, the mean and the lift are free; the scores of the pooling have no
+bias, which would cancel in the softmax.
 """
 
 import dataclasses
@@ -34,7 +41,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from equiv import numerics
 from equiv.groups.base import intern
@@ -49,6 +56,7 @@ __all__ = [
     "TokenKernel",
     "antithetic",
     "attention_kernel",
+    "attention_pooling",
     "biased",
     "gaussian",
     "mlp_kernel",
@@ -534,3 +542,70 @@ mlp_kernel = intern(TokenKernel(("mlp_kernel",), "mlp_kernel", _mlp_block))
 ``u = [x_0; ..; x_N; 1]``; tokens may have any lengths. Derived here: half an arc-cosine kernel of degree one (Cho,
 Saul, NeurIPS 2009).
 """
+
+
+# --- pooling ----------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def attention_pooling(d: int, n_outputs: int = 1) -> SignalLayer:
+    """``y_j = sum_n softmax_n(c_nj) x_nj``, scores ``c = x W``: a mean over a set with learned weights of each feature.
+
+    The order of the elements does not matter, nor does a set that holds each of them twice. Each feature of the result
+    lies between the least and the largest of the set: a weight of 0 gives the mean, a large multiple of the identity
+    the maximum. A set of one element is left as it is.
+
+    ``apply`` takes sets of one size, with a mask of those elements that are there; what stands in the place of others
+    does not matter, NaN included. A set without any is an error, and NaN under ``jit``, as are derivatives then.
+
+    Args:
+        d: features of an element.
+        n_outputs: vectors that are made of a set, each with scores of its own, one after the other in the result.
+
+    Returns:
+        A layer with ``apply(params, x: (..., N, d), present=None: (..., N)) -> (..., n_outputs d)`` for every N of at
+        least 1; the parameters are ``{"weight": (d, n_outputs d)}``.
+
+    Raises:
+        ValueError: a count below one; in ``apply``, no element, elements of another length, a mask of another shape.
+
+    Example:
+        >>> layer = attention_pooling(2)
+        >>> x = jnp.array([[1.0, 5.0], [3.0, 5.0], [jnp.nan, 0.0]])
+        >>> layer.apply({"weight": jnp.zeros((2, 2))}, x, jnp.array([True, True, False])).tolist()
+        [2.0, 5.0]
+
+    Reference:
+        Yang, Wang, Markham, Trigoni, IJCV 2019, as read in the public code.
+
+    Differs from the paper: no bias, which would cancel in the softmax; masks.
+    """
+    d, n_outputs = whole(d, 1, "the length of an element"), whole(n_outputs, 1, "the number of outputs")
+    name = f"attention_pooling({d})" if n_outputs == 1 else f"attention_pooling({d}, {n_outputs})"
+
+    def init(key: jax.Array, dtype: Any = float) -> Params:
+        return {"weight": jax.random.normal(key, (d, n_outputs * d), dtype) * d**-0.5}
+
+    def apply(params: Params, x: Array, present: Bool[Array, "..."] | None = None) -> Array:
+        x = jnp.asarray(x)
+        if x.ndim < 2 or x.shape[-1] != d:
+            raise ValueError(f"{name} takes sets (..., N, {d}), got shape {x.shape}")
+        if x.shape[-2] == 0:
+            raise ValueError(f"{name} takes sets of at least one element, got shape {x.shape}")
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            raise TypeError(f"{name} takes floating-point sets, got {x.dtype}; cast them, x.astype(float)")
+        there = jnp.ones(x.shape[:-1], bool) if present is None else jnp.asarray(present)
+        if there.dtype != bool or there.shape != x.shape[:-1]:
+            raise ValueError(
+                f"{name} takes a mask of booleans, {x.shape[:-1]} for sets {x.shape}, got {there.dtype} {there.shape}"
+            )
+        if not isinstance(there, jax.core.Tracer) and not bool(there.any(axis=-1).all()):
+            raise ValueError(f"{name} takes sets of at least one element, but a set has none that is present")
+        there = there[..., None]
+        x = jnp.where(there, x, 0)  # before the scores, or the derivative of what is absent would be 0 times NaN
+        scores = jnp.matmul(x, entry(name, params, "weight").astype(x.dtype), precision="highest")
+        share = jax.nn.softmax(jnp.where(there, scores, -jnp.inf), axis=-2)
+        share = share.reshape(*x.shape[:-1], n_outputs, d)
+        return jnp.sum(share * x[..., None, :], axis=-3).reshape(*x.shape[:-2], -1)
+
+    return intern(SignalLayer(("attention_pooling", d, n_outputs), name, init, apply))
