@@ -41,7 +41,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from equiv import numerics
 from equiv.groups.base import intern
@@ -556,7 +556,8 @@ def attention_pooling(d: int, n_outputs: int = 1) -> SignalLayer:
     the maximum. A set of one element is left as it is.
 
     ``apply`` takes sets of one size, with a mask of those elements that are there; what stands in the place of others
-    does not matter, NaN included. A set without any is an error, and NaN under ``jit``, as are derivatives then.
+    does not matter, NaN included. A set without any is an error; under ``jit`` its result is NaN, which derivatives do
+    not show, as all of it is absent.
 
     Args:
         d: features of an element.
@@ -586,7 +587,7 @@ def attention_pooling(d: int, n_outputs: int = 1) -> SignalLayer:
     def init(key: jax.Array, dtype: Any = float) -> Params:
         return {"weight": jax.random.normal(key, (d, n_outputs * d), dtype) * d**-0.5}
 
-    def apply(params: Params, x: Array, present: Bool[Array, "..."] | None = None) -> Array:
+    def apply(params: Params, x: Array, present: Array | None = None) -> Array:
         x = jnp.asarray(x)
         if x.ndim < 2 or x.shape[-1] != d:
             raise ValueError(f"{name} takes sets (..., N, {d}), got shape {x.shape}")
@@ -599,7 +600,7 @@ def attention_pooling(d: int, n_outputs: int = 1) -> SignalLayer:
             raise ValueError(
                 f"{name} takes a mask of booleans, {x.shape[:-1]} for sets {x.shape}, got {there.dtype} {there.shape}"
             )
-        if not isinstance(there, jax.core.Tracer) and not bool(there.any(axis=-1).all()):
+        if not isinstance(there, jax.core.Tracer) and not np.asarray(there).any(axis=-1).all():
             raise ValueError(f"{name} takes sets of at least one element, but a set has none that is present")
         there = there[..., None]
         x = jnp.where(there, x, 0)  # before the scores, or the derivative of what is absent would be 0 times NaN

@@ -4,7 +4,9 @@ A row is a name and a builder, so that listing the rows builds none of them. The
 precisions; something new is one new row.
 """
 
+import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -38,14 +40,19 @@ from equiv.groups import (
 )
 from equiv.layers import (
     Layer,
+    Params,
     affine,
+    as_layer,
+    attention_pooling,
     bias,
+    biased,
     bilinear,
     equivariant_mlp,
     gated,
     linear,
     parallel,
     pointwise,
+    random_feature_attention,
     residual,
     serial,
     so3_activation,
@@ -138,6 +145,28 @@ def _image() -> Rep:
 
 def _features() -> Rep:
     return regular(dihedral(4))
+
+
+def _attention(activation: str) -> Layer:
+    """Invariant under orders of the keys, with all its parameters drawn, those too that begin at zero."""
+    orders = symmetric(3)
+    keys = permutation(orders, 3, lambda g: g) * scalar(orders, 2)
+    attention = random_feature_attention(2, 4, biased(), activation)
+    layer = as_layer(attention, (4, 2), scalar(orders, 2) + keys, scalar(orders))
+
+    def init(key: jax.Array, dtype: Any = float) -> Params:
+        first, second = jax.random.split(key)
+        params = attention.init(first, dtype)
+        return params | {"value": jax.random.normal(second, params["value"].shape, dtype)}
+
+    return dataclasses.replace(layer, spec=("drawn", layer), init=init)
+
+
+def _pooling() -> Layer:
+    """Invariant under orders of the elements."""
+    orders = symmetric(4)
+    elements = permutation(orders, 4, lambda g: g) * scalar(orders, 3)
+    return as_layer(attention_pooling(3, 2), (4, 3), elements, scalar(orders, 6))
 
 
 GROUPS: dict[str, Callable[[], Group]] = {
@@ -310,5 +339,8 @@ LAYERS: dict[str, Callable[[], Layer]] = {
     "convolution of rotations": lambda: so3_conv(2, 2, 3, near_identity(0.6, 4, 2, 4)),
     "square on the sphere": lambda: sphere_activation(1, 2, jnp.square),
     "square on rotations": lambda: so3_activation(1, 2, jnp.square),
+    "attention of a query to three keys": lambda: _attention("relu"),
+    "softmax attention": lambda: _attention("softmax"),
+    "attention pooling of four elements": _pooling,
 }
 """Name -> builder of a layer."""

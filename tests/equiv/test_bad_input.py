@@ -34,6 +34,7 @@ from equiv.groups import (
 from equiv.groups import decompositions as d
 from equiv.layers import (
     affine,
+    attention_pooling,
     bias,
     bilinear,
     dense,
@@ -72,6 +73,7 @@ from equiv.reps.irreps import so2
 D4, SO3, O3 = dihedral(4), so(3), o(3)
 V, PLANE, REGULAR = standard(SO3), standard(D4), regular(D4)
 NET = serial(linear(REGULAR, 2 * REGULAR), bias(2 * REGULAR))
+POOLING = attention_pooling(3)
 FOUR = np.arange(4, dtype=np.int32)
 TURN = [[0.0, -1.0], [1.0, 0.0]]
 SHEAR = from_generators(lie=[[[0.0, 1.0], [0.0, 0.0]]], name="shears")
@@ -641,6 +643,48 @@ CASES = {
         ["vectors of length 4", "got an array of shape (5,)"],
     ),
     "pixelwise of another group": (lambda: pixelwise(NET), ValueError, ["takes a layer of SO(2)", "dihedral(4)"]),
+    # attention pooling
+    "pooling of no feature": (
+        lambda: attention_pooling(0),
+        ValueError,
+        ["length of an element", "at least 1", "got 0"],
+    ),
+    "pooling to nothing": (lambda: attention_pooling(3, 0), ValueError, ["number of outputs", "at least 1", "got 0"]),
+    "set of none": (
+        lambda: POOLING.apply({"weight": zeros(3, 3)}, zeros(5, 0, 3)),
+        ValueError,
+        ["attention_pooling(3) takes sets of at least one element", "got shape (5, 0, 3)"],
+    ),
+    "set without a present element": (
+        lambda: POOLING.apply({"weight": zeros(3, 3)}, zeros(2, 2, 3), jnp.array([[True, False], [False, False]])),
+        ValueError,
+        ["at least one element", "a set has none that is present"],
+    ),
+    "elements of another length": (
+        lambda: POOLING.apply({"weight": zeros(3, 3)}, zeros(2, 4)),
+        ValueError,
+        ["takes sets (..., N, 3)", "got shape (2, 4)"],
+    ),
+    "mask of another shape": (
+        lambda: POOLING.apply({"weight": zeros(3, 3)}, zeros(5, 2, 3), jnp.ones(2, bool)),
+        ValueError,
+        ["a mask of booleans", "(5, 2) for sets (5, 2, 3)", "got bool (2,)"],
+    ),
+    "mask of numbers": (
+        lambda: POOLING.apply({"weight": zeros(3, 3)}, zeros(2, 3), zeros(2)),
+        ValueError,
+        ["a mask of booleans", "got float64 (2,)"],
+    ),
+    "set of integers": (
+        lambda: POOLING.apply({"weight": zeros(3, 3)}, jnp.ones((2, 3), int)),
+        TypeError,
+        ["takes floating-point sets", "int64", "cast"],
+    ),
+    "pooling without weights": (
+        lambda: POOLING.apply({}, zeros(2, 3)),
+        ValueError,
+        ["takes parameters named weight", "got none"],
+    ),
 }
 
 
