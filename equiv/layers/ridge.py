@@ -390,43 +390,57 @@ def _quotient(a: Array, b: Array) -> Array:
     return jnp.where(b == 0, jnp.inf, a / jnp.where(b == 0, 1, b))
 
 
-def _steps(lengths: Array) -> tuple[Array, Array, Array, Array]:
-    """Lengths in falling order, each one's successor, and ``|(u - t)_+|_1``, ``|(u - t)_+|_2^2`` at t the successors.
+class _Sorted(NamedTuple):
+    """Lengths u in falling order, and at each length t: ``|(u - t)_+|_1``, ``|(u - t)_+|_2^2``, last of all at t = 0.
 
     Only what is not negative is added, so that nothing cancels.
     """
-    u = -jnp.sort(-lengths)
-    below = jnp.append(u[1:], jnp.zeros(1, u.dtype))
-    gap, rank = u - below, jnp.arange(1, len(u) + 1, dtype=u.dtype)
-    norms = jnp.cumsum(rank * gap)
-    return u, below, norms, jnp.cumsum(gap * (norms + jnp.append(jnp.zeros(1, u.dtype), norms[:-1])))
+
+    u: Array  # m
+    norms: Array  # m + 1
+    squares: Array  # m + 1
+
+    def threshold(self, reached: Array, lift: Callable[[Array, Array], Array]) -> tuple[Array, Array]:
+        """A length and how far below it t is, the number of lengths above t being that of the t that were reached.
+
+        Two numbers, since lengths may be far larger than what is left of them.
+        """
+        k = jnp.clip(jnp.sum(reached), 1, len(self.u)) - 1
+        pivot, below = self.u[k], jnp.append(self.u, jnp.zeros(1, self.u.dtype))[k + 1]
+        apart = jnp.where(jnp.arange(len(self.u), dtype=k.dtype) <= k, self.u - pivot, 0)
+        return pivot, jnp.clip(lift(apart, (k + 1).astype(self.u.dtype)), 0, pivot - below)
 
 
-def _level(u: Array, below: Array, passed: Array, threshold: Callable[[Array, Array], Array]) -> Array:
-    """The threshold of the longest k, k one more than the steps passed; between the k-th length and the next."""
-    k = jnp.minimum(jnp.sum(passed), len(u) - 1)
-    rank = jnp.arange(len(u), dtype=k.dtype)
-    return jnp.clip(threshold(rank <= k, (k + 1).astype(u.dtype)), below[k], u[k])
+def _sorted(lengths: Array) -> _Sorted:
+    u, nothing = -jnp.sort(-lengths), jnp.zeros(1, lengths.dtype)
+    gap = u - jnp.append(u[1:], nothing)
+    norms = jnp.append(nothing, jnp.cumsum(jnp.arange(1, len(u) + 1, dtype=u.dtype) * gap))
+    return _Sorted(u, norms, jnp.append(nothing, jnp.cumsum(gap * (norms[1:] + norms[:-1]))))
 
 
-def _sum_level(lengths: Array, bound: Array) -> Array:
+def _by_sum(lengths: Array, bound: Array) -> tuple[Array, Array]:
     """The t at which ``|(u - t)_+|_1`` is the bound, which has to be below ``|u|_1``."""
-    u, below, norms, _ = _steps(lengths)
-    return _level(u, below, norms <= bound, lambda active, k: (jnp.sum(jnp.where(active, u, 0)) - bound) / k)
+    order = _sorted(lengths)
+    return order.threshold(order.norms[:-1] <= bound, lambda apart, k: (bound - jnp.sum(apart)) / k)
 
 
-def _quotient_level(lengths: Array, quotient: Array) -> Array:
+def _by_quotient(lengths: Array, quotient: Array) -> tuple[Array, Array]:
     """The t at which ``|(u - t)_+|_1 / |(u - t)_+|_2`` is the quotient; 0 if it is below at 0, max u if never."""
-    u, below, norms, squares = _steps(lengths)
+    order = _sorted(lengths)
 
-    def threshold(active: Array, k: Array) -> Array:
-        mean = jnp.sum(jnp.where(active, u, 0)) / k
-        variance = jnp.sum(jnp.where(active, u - mean, 0) ** 2) / k
-        left = k - quotient**2
-        return mean - quotient * numerics.sqrt(variance / jnp.where(left > 0, left, 1))
+    def lift(apart: Array, k: Array) -> Array:
+        mean, left = jnp.sum(apart) / k, k - quotient**2
+        around = jnp.where(jnp.arange(len(apart), dtype=k.dtype) < k, apart - mean, 0)
+        return quotient * numerics.sqrt(jnp.sum(around**2) / (k * jnp.where(left > 0, left, 1))) - mean
 
-    passed = norms <= quotient * jnp.sqrt(squares)
-    return jnp.where(passed[-1], 0, _level(u, below, passed, threshold))
+    reached = order.norms <= quotient * jnp.sqrt(order.squares)
+    pivot, lift_ = order.threshold(reached[:-1], lift)
+    return jnp.where(reached[-1], 0, pivot), jnp.where(reached[-1], 0, lift_)
+
+
+def _above(lengths: Array, threshold: tuple[Array, Array]) -> Array:
+    """``(u - t)_+``."""
+    return jnp.maximum(lengths - threshold[0] + threshold[1], 0)
 
 
 def project(v: Float[Array, "m q"], sum_of_norms: Any, sum_of_squares: Any) -> Float[Array, "m q"]:
@@ -465,20 +479,20 @@ def _project(v: Array, first: Array, second: Array) -> Array:
 
     u = numerics.norm(v)
     total = jnp.sum(u)
-    enough, needed = total * scale(u) <= first, total > first
-    alone = jnp.where(needed, _sum_level(u, jnp.where(needed, first, 0)), 0)
-    together = _quotient_level(u, _quotient(first, second))
-    keeps = numerics.norm(jnp.maximum(u - alone, 0)) <= second
-    level = jnp.where(enough, 0, jnp.where(keeps, alone, together))
-    kept = jnp.where(u > level, 1 - level / jnp.where(u == 0, 1, u), (level == 0).astype(u.dtype))
-    return v * (kept * scale(kept * u))[:, None]
+    needed = total > first
+    alone = _above(u, _by_sum(u, jnp.where(needed, first, 0)))
+    alone = jnp.where(needed, alone, u)
+    together = _above(u, _by_quotient(u, _quotient(first, second)))
+    kept = jnp.where(total * scale(u) <= first, u, jnp.where(numerics.norm(alone) <= second, alone, together))
+    share = jnp.where(u == 0, (total * scale(u) <= first).astype(u.dtype), kept / jnp.where(u == 0, 1, u))
+    return v * (share * scale(kept))[:, None]
 
 
 def _support(v: Array, first: Array, second: Array) -> Array:
     """The largest ``<v, w>`` with w in the ball: the least of ``first t + second |(u - t)_+|`` over t, each a bound."""
     u = numerics.norm(v)
-    level = _quotient_level(u, _quotient(first, second))
-    return first * level + second * numerics.norm(jnp.maximum(u - level, 0))
+    threshold = _by_quotient(u, _quotient(first, second))
+    return first * (threshold[0] - threshold[1]) + second * numerics.norm(_above(u, threshold))
 
 
 # --- least loss in the ball -------------------------------------------------------------------------------------------
@@ -494,8 +508,8 @@ def _huber(r: Array, width: Any) -> Array:
 LOSSES = {"absolute": (jnp.abs, _huber), "huber": (functools.partial(_huber, width=1.0), None)}
 """Name -> a loss of a residual, and, if it is not smooth, a smooth one that is below it by half a width at most."""
 
-GROWTH = 1.1
-"""Of the step after each step that was taken; one that was too long is halved."""
+GROWTH, LONGEST = 1.1, 1e6
+"""Of the step after each step that was taken, and over all; a step that was too long is halved."""
 
 NARROW = 1e-4
 """The last width of a smoothed loss, in mean absolute labels; the first is 1."""
@@ -542,7 +556,8 @@ def _erm(
         back = jnp.sum(move * (new[0] - s.now[0])) < 0
         best = tuple(jnp.where(found < s.best[1], a, b) for a, b in zip((new[0], found), s.best))
         before = tuple(jnp.where(back, a, b) for a, b in zip(new, s.now))
-        taken = _State(new, before, jnp.where(back, 1.0, momentum), GROWTH * s.step, s.step, best, floor)
+        longer = jnp.minimum(GROWTH * s.step, LONGEST * step)
+        taken = _State(new, before, jnp.where(back, 1.0, momentum), longer, s.step, best, floor)
         refused = s._replace(step=s.step / 2, best=best, floor=floor)
         return jax.tree.map(lambda a, b: jnp.where(short, a, b), taken, refused), None
 
@@ -584,8 +599,8 @@ def constrained_erm(
         n_steps: gradient steps, those that were too long among them.
 
     Returns:
-        Weights (M, q), their mean loss, and the gap, all NaN if a number that goes in is NaN. A gap below 0 by more
-        than rounding shows that a loss is not convex.
+        Weights (M, q), their mean loss, and the gap, all NaN if a number that goes in is NaN. The gap means
+        nothing for a loss that is not convex.
 
     Raises:
         ValueError: shapes that do not fit, a bound that is negative or not finite, a loss that is unknown.

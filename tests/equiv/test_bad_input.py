@@ -1,5 +1,7 @@
 """What is refused, and how: one table of calls, the exception, and the words that have to be in its one sentence."""
 
+from inspect import unwrap
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,6 +58,7 @@ from equiv.layers import (
     steerable_conv,
 )
 from equiv.layers import so3 as layers_so3
+from equiv.layers.ridge import best_ridge, constrained_erm, dual_ridge, primal_ridge, project
 from equiv.reps import (
     intertwiners,
     permutation,
@@ -684,6 +687,107 @@ CASES = {
         lambda: POOLING.apply({}, zeros(2, 3)),
         ValueError,
         ["takes parameters named weight", "got none"],
+    ),
+    "negative ridge": (
+        lambda: dual_ridge(jnp.eye(3), zeros(3), -0.5),
+        ValueError,
+        ["the ridge of dual_ridge in K + ridge * I", "at least 0 and finite", "got -0.5"],
+    ),
+    "ridge that is no number": (
+        lambda: primal_ridge(zeros(3, 2), zeros(3), np.nan),
+        ValueError,
+        ["the ridge of primal_ridge in K + ridge * I", "got nan"],
+    ),
+    "one negative ridge of several": (
+        lambda: best_ridge(jnp.eye(3), zeros(3), jnp.array([1.0, -1.0])),
+        ValueError,
+        ["the ridge of best_ridge", "at least 0", "-1."],
+    ),
+    "several ridges at once": (
+        lambda: dual_ridge(jnp.eye(3), zeros(3), jnp.ones(2)),
+        ValueError,
+        ["takes one ridge", "(2,)", "jax.vmap"],
+    ),
+    "no ridge": (
+        lambda: best_ridge(jnp.eye(3), zeros(3), zeros(0)),
+        ValueError,
+        ["at least one", "(0,)"],
+    ),
+    "a sample twice at ridge 0": (
+        lambda: dual_ridge(jnp.ones((2, 2)), zeros(2), 0.0),
+        ValueError,
+        ["K + ridge * I of dual_ridge is singular", "at ridge = 0", "the smallest ridge that works is 1.8e-15"],
+    ),
+    "a feature twice at ridge 0": (
+        lambda: primal_ridge(jnp.ones((3, 2)), zeros(3), 0.0),
+        ValueError,
+        ["K + ridge * I of primal_ridge is singular", "at ridge = 0", "the smallest ridge that works is"],
+    ),
+    "singular at every ridge": (
+        lambda: best_ridge(jnp.ones((2, 2)), zeros(2), jnp.array([0.0, 1e-17])),
+        ValueError,
+        ["of best_ridge is singular", "at ridge = 1e-17", "the smallest ridge that works is"],
+    ),
+    "Gram matrix with other samples": (
+        lambda: unwrap(dual_ridge)(zeros(3, 4), zeros(3), 1.0),
+        ValueError,
+        ["takes a Gram matrix (n, n)", "(3, 4)"],
+    ),
+    "Gram matrix of two sets": (
+        lambda: dual_ridge(jnp.array([[1.0, 0.5], [0.0, 1.0]]), zeros(2), 1.0),
+        ValueError,
+        ["symmetric Gram matrix", "differs from its transpose"],
+    ),
+    "labels of other samples": (
+        lambda: unwrap(dual_ridge)(jnp.eye(3), zeros(2), 1.0),
+        ValueError,
+        ["labels (n, ...) of its n = 3 samples", "(2,)"],
+    ),
+    "ridge with a mask of numbers": (
+        lambda: unwrap(primal_ridge)(zeros(3, 2), zeros(3), 1.0, jnp.ones(3)),
+        ValueError,
+        ["a mask of 3 booleans", "float64"],
+    ),
+    "features of one sample alone": (
+        lambda: unwrap(primal_ridge)(zeros(3), zeros(3), 1.0),
+        ValueError,
+        ["features (n, f)", "(3,)"],
+    ),
+    "ball of negative radius": (
+        lambda: project(zeros(2, 2), -1.0, 1.0),
+        ValueError,
+        ["the sum_of_norms of project", "at least 0 and finite", "got -1.0"],
+    ),
+    "ball without end": (
+        lambda: constrained_erm(zeros(3, 2, 2), zeros(3), 1.0, np.inf),
+        ValueError,
+        ["the sum_of_squares of constrained_erm", "finite", "got inf"],
+    ),
+    "projection of one vector": (lambda: unwrap(project)(zeros(2), 1.0, 1.0), ValueError, ["v (M, q)", "(2,)"]),
+    "unknown loss": (
+        lambda: constrained_erm(zeros(3, 2, 2), zeros(3), 1.0, 1.0, "squared"),
+        ValueError,
+        ["absolute, huber or a function of residuals", "got 'squared'"],
+    ),
+    "loss of all residuals": (
+        lambda: constrained_erm(zeros(3, 2, 2), zeros(3), 1.0, 1.0, jnp.sum),
+        ValueError,
+        ["works entry by entry", "shape () for 3 residuals"],
+    ),
+    "no step": (
+        lambda: constrained_erm(zeros(3, 2, 2), zeros(3), 1.0, 1.0, n_steps=0),
+        ValueError,
+        ["the steps of constrained_erm", "at least 1, got 0"],
+    ),
+    "features without heads": (
+        lambda: unwrap(constrained_erm)(zeros(3, 4), zeros(3), 1.0, 1.0),
+        ValueError,
+        ["features (n, M, q)", "(3, 4)"],
+    ),
+    "labels of fewer samples": (
+        lambda: unwrap(constrained_erm)(zeros(3, 2, 2), zeros(2), 1.0, 1.0),
+        ValueError,
+        ["labels of its n = 3 samples", "(2,)"],
     ),
 }
 
