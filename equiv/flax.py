@@ -1,7 +1,8 @@
 """Bridges to Flax: an equivariant layer as a Linen or an NNX module, and a Linen module as a layer.
 
 The parameters stay what the layer made them, a nested structure of arrays: Linen keeps it as one entry named
-``layer``, NNX as one ``nnx.Param`` per array. Training is Flax's and optax's business.
+``layer``, NNX as one ``nnx.Param`` per array. Parameters that a layer calls frozen are not trained: they are in Linen's
+collection ``frozen``, and NNX variables of the type ``Frozen``. Training is Flax's and optax's business.
 """
 
 from typing import Any
@@ -15,10 +16,10 @@ except ImportError as missing:
     raise ImportError("equiv.flax needs Flax, which is not installed: pip install 'equiv[flax]'") from missing
 
 from equiv.groups.base import intern
-from equiv.layers import Layer, Params, SignalLayer
+from equiv.layers import Layer, Params, SignalLayer, merge, partition
 from equiv.reps import Rep
 
-__all__ = ["as_linen", "as_nnx", "from_linen"]
+__all__ = ["Frozen", "as_linen", "as_nnx", "from_linen"]
 
 
 class _Linen(linen.Module):
@@ -26,15 +27,32 @@ class _Linen(linen.Module):
 
     @linen.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        params = self.param("layer", self.layer.init, x.dtype)
+        frozen = None  # drawn with the trained ones, by one key
+
+        def init(key: jax.Array) -> Params:
+            nonlocal frozen
+            trained, frozen = partition(self.layer.init(key, x.dtype))
+            return trained
+
+        params = self.param("layer", init)
+        if jax.tree.leaves(frozen) or self.has_variable("frozen", "layer"):
+            params = merge(params, self.variable("frozen", "layer", lambda: frozen).value)
         return self.layer.apply(params, x)
 
 
+class Frozen(nnx.Variable):
+    """A parameter that is not trained."""
+
+
 class _Nnx(nnx.Module):
-    def __init__(self, layer: Layer, rngs: nnx.Rngs, dtype: Any = float) -> None:
-        leaves, self.structure = jax.tree.flatten(layer.init(rngs.params(), dtype))
+    def __init__(self, layer: Layer | SignalLayer, rngs: nnx.Rngs, dtype: Any = float) -> None:
+        params = layer.init(rngs.params(), dtype)
+        leaves, self.structure = jax.tree.flatten(params)
+        trained = jax.tree.leaves(partition(params)[0], is_leaf=lambda leaf: leaf is None)
         self.layer = layer
-        self.leaves = nnx.List([nnx.Param(leaf) for leaf in leaves])
+        self.leaves = nnx.List(
+            [Frozen(leaf) if other is None else nnx.Param(leaf) for leaf, other in zip(leaves, trained)]
+        )
 
     def __call__(self, x: jax.Array) -> jax.Array:
         params = jax.tree.unflatten(self.structure, [leaf[...] for leaf in self.leaves])
@@ -48,7 +66,8 @@ def as_linen(layer: Layer | SignalLayer) -> linen.Module:
         layer: any layer that takes one array.
 
     Returns:
-        A module; ``variables["params"]["layer"]`` are the layer's parameters.
+        A module; ``variables["params"]["layer"]`` are the layer's parameters, without those in
+        ``variables["frozen"]["layer"]``, if it has such.
 
     Example:
         >>> from equiv.groups import cyclic
@@ -62,11 +81,11 @@ def as_linen(layer: Layer | SignalLayer) -> linen.Module:
     return _Linen(layer)
 
 
-def as_nnx(layer: Layer, rngs: nnx.Rngs, dtype: Any = float) -> nnx.Module:
+def as_nnx(layer: Layer | SignalLayer, rngs: nnx.Rngs, dtype: Any = float) -> nnx.Module:
     """The layer as an NNX module, which holds its own parameters.
 
     Args:
-        layer: any layer.
+        layer: any layer that takes one array.
         rngs: the stream ``params`` draws them.
         dtype: of the parameters.
 

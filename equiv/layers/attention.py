@@ -328,7 +328,7 @@ def random_feature_attention(
         return jnp.einsum("...mi,...iq->...mq", ACTIVATIONS[activation](scores), z[..., 1:, :], precision="highest")
 
     def features(params: Params, tokens: Array) -> Array:
-        phi = heads(params, tokens) / np.sqrt(n_heads)
+        phi = heads(params, tokens) / n_heads**0.5
         return phi.reshape(*phi.shape[:-2], -1)
 
     def apply(params: Params, tokens: Array) -> Array:
@@ -337,7 +337,7 @@ def random_feature_attention(
         return jnp.einsum("...mq,mq->...", phi, value, precision="highest")
 
     def fitted(params: Params, weights: Array) -> Params:
-        return params | {"value": (weights / np.sqrt(n_heads)).reshape(n_heads, d + 1)}
+        return params | {"value": (weights / n_heads**0.5).reshape(n_heads, d + 1)}
 
     spec = ("random_feature_attention", d, n_heads, law, activation)
     return intern(RandomFeatures(spec, name, init, apply, features, fitted))
@@ -374,7 +374,7 @@ def random_feature_mlp(d: int, n_keys: int, n_heads: int) -> RandomFeatures:
     size, name = (n_keys + 1) * d + 1, f"random_feature_mlp({d}, {n_keys}, {n_heads})"
 
     def init(key: jax.Array, dtype: Any = float) -> Params:
-        weight = jax.random.normal(key, (n_heads, size), dtype) / np.sqrt(n_keys + 2)
+        weight = jax.random.normal(key, (n_heads, size), dtype) / (n_keys + 2) ** 0.5
         return {"frozen": {"weight": weight}, "value": jnp.zeros(n_heads, dtype)}
 
     def hidden(params: Params, tokens: Array) -> Array:
@@ -386,14 +386,14 @@ def random_feature_mlp(d: int, n_keys: int, n_heads: int) -> RandomFeatures:
         return jax.nn.relu(jnp.einsum("...p,mp->...m", z, weight, precision="highest"))
 
     def features(params: Params, tokens: Array) -> Array:
-        return hidden(params, tokens) / np.sqrt(n_heads)
+        return hidden(params, tokens) / n_heads**0.5
 
     def apply(params: Params, tokens: Array) -> Array:
         phi = hidden(params, tokens)
         return jnp.einsum("...m,m->...", phi, entry(name, params, "value").astype(phi.dtype), precision="highest")
 
     def fitted(params: Params, weights: Array) -> Params:
-        return params | {"value": weights / np.sqrt(n_heads)}
+        return params | {"value": weights / n_heads**0.5}
 
     return intern(RandomFeatures(("random_feature_mlp", d, n_keys, n_heads), name, init, apply, features, fitted))
 
