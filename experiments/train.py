@@ -4,10 +4,10 @@
 growing size are nested and one compiled program serves all of them. ``vmap`` over keys gives independent trials, over
 ``learning_rate`` a grid. ``fit`` returns the last parameters; ``fit_watched`` also looks at them as they are trained,
 records what it sees, and returns the best. ``fit_epochs`` goes through all examples again and again, as benchmarks
-with a protocol of their own want it.
+with a protocol of their own want it. ``fit_staged`` trains some parameters after others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -15,7 +15,9 @@ import jax.flatten_util
 import jax.numpy as jnp
 import optax
 
-__all__ = ["Watched", "fit", "fit_epochs", "fit_watched"]
+from equiv.layers import merge, partition
+
+__all__ = ["Stage", "Watched", "fit", "fit_epochs", "fit_staged", "fit_watched"]
 
 
 def fit(
@@ -66,6 +68,66 @@ def fit(
     # As plain numbers: jax's check of key reuse takes the keys of a scan under two vmaps for used ones.
     keys = jax.random.key_data(jax.random.split(key, n_steps))
     return jax.lax.scan(step, (params, optimizer.init(params)), keys)[0][0]
+
+
+class Stage(NamedTuple):
+    """One stage of ``fit_staged``.
+
+    Attributes:
+        loss: what it minimizes, as in ``fit``, of all parameters.
+        frozen: names of the entries of the parameters that stay, at least one, as in ``equiv.layers.partition``.
+        n_steps: number of steps.
+    """
+
+    loss: Callable[[Any, jax.Array, jax.Array], jax.Array]
+    frozen: tuple[str, ...]
+    n_steps: int
+
+
+def fit_staged(
+    stages: Sequence[Stage],
+    params: Any,
+    key: jax.Array,
+    n: int | jax.Array,
+    *,
+    batch_size: int,
+    learning_rate: float | jax.Array,
+) -> Any:
+    """Minimize one loss after the other by ``fit``, each over a part of the parameters while the others stay.
+
+    Every stage begins at the parameters that the one before found, with new moments and the first learning rate.
+
+    Args:
+        stages: one after the other.
+        params: where training starts; nested dicts, whose entries the stages name.
+        key: random key.
+        n: number of training examples, at least 1; may be traced.
+        batch_size: examples of one minibatch.
+        learning_rate: at the first step of each stage; may be traced.
+
+    Returns:
+        The trained parameters.
+
+    Raises:
+        ValueError: a name that no entry of the parameters has.
+
+    Example:
+        >>> loss = lambda p, key, i: (p["a"] + p["b"] - 1) ** 2
+        >>> stages = [Stage(loss, ("b",), 200), Stage(lambda p, key, i: (p["b"] - p["a"]) ** 2, ("a",), 200)]
+        >>> start, how = {"a": jnp.zeros(()), "b": jnp.zeros(())}, {"batch_size": 1, "learning_rate": 0.1}
+        >>> found = fit_staged(stages, start, jax.random.key(0), 1, **how)
+        >>> found["a"].round(2).item(), found["b"].round(2).item()
+        (1.0, 1.0)
+    """
+    for stage, own in zip(stages, tuple(jax.random.split(key, len(stages)))):
+        trained, rest = partition(params, *stage.frozen)
+
+        def loss(part: Any, key: jax.Array, indices: jax.Array, stage: Stage = stage, rest: Any = rest) -> jax.Array:
+            return stage.loss(merge(part, rest), key, indices)
+
+        how = {"n_steps": stage.n_steps, "batch_size": batch_size, "learning_rate": learning_rate}
+        params = merge(fit(loss, trained, own, n, **how), rest)
+    return params
 
 
 class Watched(NamedTuple):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.train import fit, fit_epochs, fit_watched
+from experiments.train import Stage, fit, fit_epochs, fit_staged, fit_watched
 
 HOW = {"n_steps": 60, "batch_size": 4, "learning_rate": 0.1}
 
@@ -258,3 +258,43 @@ def test_epochs_have_keys_of_their_own():
 def test_epochs_need_a_minibatch():
     with pytest.raises(ValueError, match="a minibatch has 3 examples and there are 2; take a smaller batch_size"):
         fit_epochs(lambda w, key, indices: w, jnp.zeros(()), jax.random.key(0), 2, **EPOCHS)
+
+
+# --- fit_staged -----------------------------------------------------------------------------------
+
+
+def apart(params, key, indices):
+    return jnp.sum((params["first"]["w"] - 1) ** 2) + jnp.sum((params["last"] - params["first"]["w"]) ** 2)
+
+
+STAGED = {"batch_size": 2, "learning_rate": 0.3}
+
+
+def test_stages_train_their_part_only():
+    start = {"first": {"w": jnp.zeros(2)}, "last": jnp.full(2, 5.0)}
+    stages = [Stage(apart, ("last",), 200), Stage(apart, ("first",), 200)]
+    train = jax.jit(lambda rate: fit_staged(stages, start, jax.random.key(0), 3, **STAGED | {"learning_rate": rate}))
+    found = train(0.3)
+    one = fit_staged(stages[:1], start, jax.random.key(0), 3, **STAGED)
+    assert (one["last"] == start["last"]).all()
+    np.testing.assert_allclose(found["first"]["w"], one["first"]["w"], rtol=1e-12)
+    assert jnp.abs(found["first"]["w"] - 3).max() < 0.01  # between 1 and the last, which is 5 until then
+    assert jnp.abs(found["last"] - found["first"]["w"]).max() < 0.01
+    assert jax.tree.structure(found) == jax.tree.structure(start)
+
+
+def test_a_stage_is_a_fit_with_a_key_of_its_own():
+    def noisy(params, key, indices):
+        return jnp.sum(params["a"] * jax.random.normal(key, (2,))) + jnp.sum(params["b"])
+
+    start = {"a": jnp.zeros(2), "b": jnp.zeros(3)}
+    found = fit_staged([Stage(noisy, ("b",), 5), Stage(noisy, ("b",), 7)], start, jax.random.key(3), 1, **STAGED)
+    a = start["a"]
+    for key, n_steps in zip(tuple(jax.random.split(jax.random.key(3))), (5, 7)):
+        a = fit(lambda a, key, i: noisy({"a": a, "b": start["b"]}, key, i), a, key, 1, n_steps=n_steps, **STAGED)
+    np.testing.assert_allclose(found["a"], a, rtol=1e-12)
+
+
+def test_a_stage_names_what_is_there():
+    with pytest.raises(ValueError, match="no entry of the parameters is called 'c', there is: a, b"):
+        fit_staged([Stage(apart, ("c",), 1)], {"a": jnp.zeros(1), "b": jnp.zeros(1)}, jax.random.key(0), 1, **STAGED)
