@@ -12,6 +12,7 @@ from theory import (
     mei_misiakiewicz_montanari,
     pose_densities,
     pose_solids,
+    random_feature_attention,
     registration,
     rotated_and_scale_convolutions,
     soft_contests,
@@ -41,6 +42,7 @@ _MODULES = (
     induced_representations,
     pose_densities,
     pose_solids,
+    random_feature_attention,
 )
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for module in _MODULES for claim in module.CLAIMS}
