@@ -3,6 +3,7 @@
 from experiments import (
     affine_digits,
     affnist,
+    attention_learning_curves,
     breaking_sweep,
     digits_sample_complexity,
     emlp_data_efficiency,
@@ -45,6 +46,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         pose_band_limit.EXPERIMENT,
         pose_solids.EXPERIMENT,
         registration.EXPERIMENT,
+        attention_learning_curves.EXPERIMENT,
         affine_digits.EXPERIMENT,
         affnist.EXPERIMENT,
         homnist.EXPERIMENT,
