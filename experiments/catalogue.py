@@ -23,6 +23,7 @@ from experiments import (
     symmetry_discovery,
     symsol,
     turned_kernels,
+    view_pooling,
 )
 from experiments.record import Experiment
 
@@ -42,6 +43,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         exp_image_fraction.EXPERIMENT,
         haar_sampling_error.EXPERIMENT,
         turned_kernels.EXPERIMENT,
+        view_pooling.EXPERIMENT,
         induction_consistency.EXPERIMENT,
         pose_band_limit.EXPERIMENT,
         pose_solids.EXPERIMENT,
