@@ -230,7 +230,11 @@ EXPERIMENT = Experiment(
     },
     axes=lambda config: {"method": config.methods},
     run=run,
-    claims=(),
+    claims=(
+        "staged_pooling_loses_nothing_with_more_views",
+        "staged_pooling_is_better_for_one_view",
+        "sets_of_all_sizes_do_what_stages_do",
+    ),
     cost={"smoke": 15, "desk": 330, "paper": 20_000},
     version=1,
     precision="float32",

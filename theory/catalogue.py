@@ -2,6 +2,7 @@
 
 from theory import (
     affine_digits,
+    attention_pooling,
     augmentation,
     digits_sample_complexity,
     elesedy_zaidi,
@@ -37,6 +38,7 @@ _MODULES = (
     soft_contests,
     lie_group_decompositions,
     rotated_and_scale_convolutions,
+    attention_pooling,
     registration,
     affine_digits,
     induced_representations,
