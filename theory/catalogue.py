@@ -2,6 +2,7 @@
 
 from theory import (
     affine_digits,
+    attention_learning,
     attention_pooling,
     augmentation,
     digits_sample_complexity,
@@ -45,6 +46,7 @@ _MODULES = (
     pose_densities,
     pose_solids,
     random_feature_attention,
+    attention_learning,
 )
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for module in _MODULES for claim in module.CLAIMS}
