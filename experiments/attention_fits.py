@@ -29,7 +29,7 @@ from equiv.layers.attention import (
 )
 from equiv.layers.ridge import dual_ridge
 
-__all__ = ["CHUNK", "LEARNERS", "Constants", "Learner", "errors", "matrices"]
+__all__ = ["CHUNK", "LEARNERS", "Constants", "Learner", "errors", "layer_of", "matrices"]
 
 CHUNK = 50
 """Heads whose features are held at once."""
@@ -92,7 +92,16 @@ def _kernel(learner: Learner, constants: Constants) -> TokenKernel:
     return mlp_kernel if learner.law == "mlp" else attention_kernel(_law(learner, constants))
 
 
-def _layer(learner: Learner, constants: Constants, n_keys: int, d: int, n_heads: int) -> RandomFeatures:
+def layer_of(learner: Learner, constants: Constants, n_keys: int, d: int, n_heads: int) -> RandomFeatures:
+    """The layer of a learner whose heads are drawn.
+
+    Args:
+        learner: with heads that are not ``infinite``.
+        constants: of the layer.
+        n_keys: N.
+        d: length of a token.
+        n_heads: M.
+    """
     if learner.law == "mlp":
         return random_feature_mlp(d, n_keys, n_heads)
     return random_feature_attention(d, n_heads, _law(learner, constants), learner.activation)
@@ -120,9 +129,9 @@ def matrices(
         return _infinite(_kernel(learner, constants), x, test)
     if learner.heads == "independent":  # in chunks
         chunk = min(CHUNK, n_heads)
-        layer = _layer(learner, constants, x.shape[1] - 1, x.shape[2], chunk)
+        layer = layer_of(learner, constants, x.shape[1] - 1, x.shape[2], chunk)
         return _drawn(layer, jax.random.split(key, n_heads // chunk), x, test)
-    layer = _layer(learner, constants, x.shape[1] - 1, x.shape[2], n_heads)
+    layer = layer_of(learner, constants, x.shape[1] - 1, x.shape[2], n_heads)
     return _drawn(layer, key[None], x, test)
 
 

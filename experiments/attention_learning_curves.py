@@ -64,7 +64,7 @@ class Config:
     targets: tuple[str, ...] = tuple(TARGETS)  # query, key_average, correlation (recalled)
     degrees: tuple[int, ...] = (1, 2, 3)  # p, of every target
     sizes: tuple[int, ...] = (50, 100, 200, 400, 800, 1600)  # n, number of training samples
-    trials: int = 5  # independent draws of tokens, targets and heads
+    trials: int = 10  # independent draws of tokens, targets and heads
     dimension: int = 16  # d, of a token (recalled)
     keys: int = 16  # N (recalled)
     heads: int = 1000  # M, of learners with drawn heads (recalled)
@@ -202,7 +202,7 @@ EXPERIMENT = Experiment(
     axes=lambda config: {"learner": config.learners, "trial": tuple(range(config.trials))},
     run=run,
     claims=(),
-    cost={"smoke": 30, "desk": 2400, "paper": 100_000},
+    cost={"smoke": 30, "desk": 1500, "paper": 20_000},
     version=1,
     precision="float64",
     tolerance=1e-3,

@@ -3,6 +3,7 @@
 from experiments import (
     affine_digits,
     affnist,
+    attention_heads,
     attention_learning_curves,
     breaking_sweep,
     digits_sample_complexity,
@@ -49,6 +50,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         pose_solids.EXPERIMENT,
         registration.EXPERIMENT,
         attention_learning_curves.EXPERIMENT,
+        attention_heads.EXPERIMENT,
         affine_digits.EXPERIMENT,
         affnist.EXPERIMENT,
         homnist.EXPERIMENT,

@@ -2,6 +2,9 @@
 
 from paper_figures import (
     affine_digits,
+    attention_heads,
+    attention_learning_curves,
+    attention_rivals,
     augmentation,
     breaking_sweep,
     circle_gain,
@@ -25,6 +28,7 @@ from paper_figures import (
     soft_trajectories,
     symmetry_discovery,
     turned_kernels,
+    view_pooling,
 )
 from paper_figures.record import Figure
 
@@ -53,10 +57,14 @@ FIGURES: dict[str, Figure] = {
         haar_sampling_error.FIGURE,
         turned_kernels.FIGURE,
         induction_consistency.FIGURE,
+        view_pooling.FIGURE,
         registration.FIGURE,
         pose_band_limit.FIGURE,
         pose_solids.FIGURE,
         pose_densities.FIGURE,
+        attention_learning_curves.FIGURE,
+        attention_rivals.FIGURE,
+        attention_heads.FIGURE,
     )
 }
 """Name -> figure."""

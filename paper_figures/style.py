@@ -156,7 +156,7 @@ def panels(
     figure = Figure(figsize=(width, height))
     axes = list(figure.subplots(rows, columns, squeeze=False, **options).ravel())
     if len(axes) > 1:
-        for ax, letter in zip(axes, "abcdef"):
+        for ax, letter in zip(axes, "abcdefghijkl"):
             ax.set_title(letter, fontweight="bold")
     return figure, axes
 

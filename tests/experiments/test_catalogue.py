@@ -13,6 +13,8 @@ from experiments.catalogue import EXPERIMENTS
 from theory.catalogue import CLAIMS
 
 LARGER = {
+    "attention_learning_curves": ("learners", "rfmlp"),
+    "attention_heads": ("laws", "gaussian"),
     "breaking_sweep": ("levels", 0.3),
     "symmetry_discovery": ("levels", 0.3),
     "soft_inertia": ("axes", 1),
@@ -215,10 +217,12 @@ def test_the_callers_precision_does_not_matter(small):
         ("pose_band_limit", {"bounds": (0.0,)}, "bounds has to be finite and above zero"),
         ("turned_kernels", {"steps": (0.5, 1.5)}, "steps has to be made of numbers from 0 to 1, none of them twice"),
         ("turned_kernels", {"layers": ("plane",)}, "layers has to be made of paper, turning, turning_harmonic, plain"),
-        ("view_pooling", {"methods": ("lstm",)}, "methods has to be made of mean, max, sum, gru, attention, attention"),
+        ("view_pooling", {"methods": ("lstm",)}, "methods has to be made of mean, max, sum, gru, attention"),
         ("view_pooling", {"views": (1, 0)}, "views has to be made of whole numbers of at least 1, got (1, 0)"),
         ("view_pooling", {"orders": 1}, "orders has to be made of whole numbers of at least 2, got 1"),
         ("view_pooling", {"base_share": 1.0}, "base_share has to be between 0 and 1, got 1.0"),
+        ("attention_heads", {"target": "keys"}, "target has to be one of query, key_average, correlation, got keys"),
+        ("attention_learning_curves", {"heads": 70}, "heads has to be a multiple of 50, or below it, got 70"),
         ("registration", {"methods": ("icp",)}, "methods has to be made of equivariant, pointnet, pointnet_augmented"),
         ("registration", {"angles": (0.0, 200.0)}, "angles has to be made of numbers from 0 to 180, none of them"),
         ("registration", {"neighbours": 97}, "neighbours and matches have to be at most points = 96"),

@@ -211,7 +211,40 @@ def registration(draw):
     )
 
 
+def attention_learning_curves(draw):
+    experiment = EXPERIMENTS["attention_learning_curves"]
+    learner = list(experiment.axes(experiment.presets["paper"])["learner"])
+    task, n, trials = ["query 1", "query 2", "correlation 1", "correlation 3"], [50, 100, 400], 3
+    error = draw.uniform(0.01, 1.2, (len(learner), trials, len(n), len(task)))
+    return xr.Dataset(
+        {"error": (("learner", "trial", "n", "task"), error)},
+        coords={"learner": learner, "trial": np.arange(trials), "n": n, "task": task},
+    )
+
+
+def attention_heads(draw):
+    law, heads, m, trials = ["gaussian", "biased"], ["independent", "orthogonal", "antithetic"], [25, 100, 400], 3
+    gap = draw.uniform(0.5, 1, (len(law), len(heads), trials, len(m))) / np.asarray(m)
+    return xr.Dataset(
+        {"gap": (("law", "heads", "trial", "m"), gap)},
+        coords={"law": law, "heads": heads, "trial": np.arange(trials), "m": m},
+    )
+
+
+def view_pooling(draw):
+    methods = ["mean", "max", "sum", "gru", "attention", "attention_sizes", "attention_staged"]
+    views, trials = [1, 2, 6, 12, 24], 3
+    axes, shape = ("method", "trial", "views"), (len(methods), trials, len(views))
+    arrays = ("iou", "cross_entropy", "order_spread")
+    return xr.Dataset(
+        {name: (axes, draw.uniform(0.1, 1, shape)) for name in arrays},
+        coords={"method": methods, "trial": np.arange(trials), "views": views},
+    )
+
+
 RESULTS = {
+    "attention_learning_curves": attention_learning_curves,
+    "attention_heads": attention_heads,
     "breaking_sweep": contest("breaking", (0.0, 0.5, 1.0)),
     "symmetry_discovery": contest("breaking", (0.0, 0.5, 1.0)),
     "soft_inertia": contest("axis", (0, -1), ("same law", "shifted")),
@@ -224,6 +257,7 @@ RESULTS = {
     "exp_image_fraction": exp_image_fraction,
     "haar_sampling_error": haar_sampling_error,
     "turned_kernels": turned_kernels,
+    "view_pooling": view_pooling,
     "registration": registration,
     "pose_band_limit": pose_band_limit,
     "pose_solids": pose_solids,
