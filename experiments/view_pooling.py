@@ -87,8 +87,8 @@ def intersection_over_union(found: Array, true: Array) -> Array:
         true: (..., pixels) booleans, some of them true.
 
     Example:
-        >>> intersection_over_union(jnp.array([True, True, False]), jnp.array([True, False, True])).round(2).item()
-        0.33
+        >>> intersection_over_union(jnp.array([True, True, False]), jnp.array([True, False, False])).item()
+        0.5
     """
     both, either = (jnp.sum(pixels, axis=-1, dtype=jnp.float32) for pixels in (found & true, found | true))
     return both / either
