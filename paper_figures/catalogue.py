@@ -4,6 +4,7 @@ from paper_figures import (
     affine_digits,
     attention_heads,
     attention_learning_curves,
+    attention_norms,
     attention_rivals,
     augmentation,
     breaking_sweep,
@@ -65,6 +66,7 @@ FIGURES: dict[str, Figure] = {
         attention_learning_curves.FIGURE,
         attention_rivals.FIGURE,
         attention_heads.FIGURE,
+        attention_norms.FIGURE,
     )
 }
 """Name -> figure."""

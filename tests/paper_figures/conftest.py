@@ -287,6 +287,10 @@ EVIDENCE = {
     "symmetrised_output_differs": evidence(
         [8, 12, 16], ("invariant kernel", "symmetrised output"), predicted=["invariant kernel", "symmetrised output"]
     ),
+    "attention_labels_have_a_bounded_norm": evidence(range(6), error=False)
+    | {
+        "points": [f"{model}, {target}, 1" for model in ("RFA", "BRFA", "RFMLP") for target in ("query", "correlation")]
+    },
     "samples_fully_connected": evidence([8.25, 16.25], predicted=2.0),
     "samples_locally_connected": evidence([16, 64], predicted=1.0),
     "samples_convolutional": evidence([16, 64], predicted=0.0),
