@@ -10,9 +10,9 @@ As a set of one element is left as it is, a network with the pooling inside may 
 pooling on single elements and then the pooling alone on larger sets. The experiment ``view_pooling`` does so on shapes
 seen from several directions, beside networks that are trained at once. What two stages are said to be for is that
 accuracy does not fall away from the size of the sets in training. Found: two stages lose nothing with more views, and
-are the better ones for a single view; at the size of training, and at almost all others, training at once is far
-better, as a decoder that was trained on single views has never seen what a set knows. Training at once on sets of all
-sizes does as well for a single view.
+are the better ones for a single view; from three views on, training at once is far better, as a decoder that was
+trained on single views has never seen what a set knows. Training at once on sets of all sizes does as well for a single
+view.
 
 Known: the layer was read in the public code, the identities are derived; what training gives is an observation. Tables
 of the paper were not found.
