@@ -3,7 +3,9 @@
 from theory import (
     affine_digits,
     attention_learning,
+    attention_mixture,
     attention_pooling,
+    attention_sample_size,
     augmentation,
     digits_sample_complexity,
     elesedy_zaidi,
@@ -47,6 +49,8 @@ _MODULES = (
     pose_solids,
     random_feature_attention,
     attention_learning,
+    attention_sample_size,
+    attention_mixture,
 )
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for module in _MODULES for claim in module.CLAIMS}

@@ -69,6 +69,22 @@ SMALL = {
         "steps": 10,
         "batch_size": 8,
     },
+    "attention_sample_size": {
+        "learners": ("rfa", "rfmlp"),
+        "keys": (1, 2),
+        "keys_dimension": 3,
+        "keys_sizes": (8, 16),
+        "network_sizes": (8, 24),
+        "dimensions": (3,),
+        "dimension_sizes": (8, 16),
+        "test": 30,
+    },
+    "attention_mixture": {
+        "learners": ("rfa", "brfa_matched"),
+        "sizes": (8, 16),
+        "dimension": 2,
+        "test": 30,
+    },
     "attention_heads": {
         "laws": ("biased",),
         "heads": ("orthogonal", "antithetic"),
