@@ -26,7 +26,7 @@ class _Linen(linen.Module):
     layer: Layer | SignalLayer
 
     @linen.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, *more: jax.Array) -> jax.Array:
         frozen = None  # drawn with the trained ones, by one key
 
         def init(key: jax.Array) -> Params:
@@ -37,7 +37,7 @@ class _Linen(linen.Module):
         params = self.param("layer", init)
         if jax.tree.leaves(frozen) or self.has_variable("frozen", "layer"):
             params = merge(params, self.variable("frozen", "layer", lambda: frozen).value)
-        return self.layer.apply(params, x)
+        return self.layer.apply(params, x, *more)
 
 
 class Frozen(nnx.Variable):
@@ -54,16 +54,16 @@ class _Nnx(nnx.Module):
             [Frozen(leaf) if other is None else nnx.Param(leaf) for leaf, other in zip(leaves, trained)]
         )
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, *more: jax.Array) -> jax.Array:
         params = jax.tree.unflatten(self.structure, [leaf[...] for leaf in self.leaves])
-        return self.layer.apply(params, x)
+        return self.layer.apply(params, x, *more)
 
 
 def as_linen(layer: Layer | SignalLayer) -> linen.Module:
     """The layer as a Linen module: ``module.init(key, x)``, ``module.apply(variables, x)``.
 
     Args:
-        layer: any layer that takes one array.
+        layer: any layer; what it takes after the first array is passed on.
 
     Returns:
         A module; ``variables["params"]["layer"]`` are the layer's parameters, without those in
@@ -85,7 +85,7 @@ def as_nnx(layer: Layer | SignalLayer, rngs: nnx.Rngs, dtype: Any = float) -> nn
     """The layer as an NNX module, which holds its own parameters.
 
     Args:
-        layer: any layer that takes one array.
+        layer: any layer; what it takes after the first array is passed on.
         rngs: the stream ``params`` draws them.
         dtype: of the parameters.
 

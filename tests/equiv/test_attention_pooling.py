@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.special
+from flax import nnx
 
+from equiv.flax import as_linen, as_nnx
 from equiv.groups import symmetric
 from equiv.layers import as_layer
 from equiv.layers.attention import attention_pooling
@@ -218,3 +220,13 @@ def test_twins_are_caught(laws, dtype):
     assert off(right.apply(params, twice), right.apply(params, x)) < BUDGET
     assert off(over.apply(params, twice), over.apply(params, x)) > 1e3
     assert off(over.apply(params, x[:1]), x[0]) > 1e3
+
+
+def test_flax_passes_the_mask_on():
+    layer, x, present = attention_pooling(D), random((2, N, D)), jnp.arange(N) < 4
+    module = as_linen(layer)
+    variables = module.init(jax.random.key(0), x)
+    expected = layer.apply(variables["params"]["layer"], x, present)
+    assert (module.apply(variables, x, present) == expected).all()
+    model = as_nnx(layer, nnx.Rngs(0))
+    assert model(x, present).shape == (2, D)
