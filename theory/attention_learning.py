@@ -22,10 +22,11 @@ rho_ij^k c_k(a_i) c_k(a_j')`` with ``c_k`` from ``relu_mean_coefficients``. So t
     ``psi_kr(a) = a^r c_k(a) sqrt(4^-k C(k, u + r) C(k + 1, w + r) / |<x, y>^r <b, x>^u <b, y>^w|^2)``,
 
 at a squared norm of at most ``sum h_kr^2``, and a power of a need not be paid by a power of d. What is the least
-``sum h^2``? For ``g = a^p`` itself it is finite but no gain: for d = 4, 6, 8 it is 240, 486, 868 (p = 1), 748, 1710,
-3370 (p = 2) and 2340, 5940, 12800 (p = 3), found with 50 digits. Functions that decay on one side, as these do, make a
-power only with large coefficients. But means of scores are small numbers, of size ``d^-1/2``, and up to one per cent
-of the mean square of ``a^p`` little is needed (``predict_norm`` with ``share=0.01``; RFA at the same share):
+``sum h^2``? For ``g = a^p`` itself it is finite, but grows with d faster than the norm for RFA: for d = 4, 6, 8 it is
+240, 486, 868 (p = 1), 748, 1710, 3370 (p = 2) and 2340, 5940, 12800 (p = 3), found with 50 digits. Functions that decay
+on one side, as the ``c_k`` do, make a power only with large coefficients. But means of scores are small numbers, of
+size ``d^-1/2``, and up to one per cent of the mean square of ``a^p`` little is needed (``predict_norm`` with
+``share=0.01``; in brackets RFA at the same share):
 
     ====  =============  ==============  ===============
     d     p = 1          p = 2           p = 3
@@ -35,22 +36,27 @@ of the mean square of ``a^p`` little is needed (``predict_norm`` with ``share=0.
     16    69 (74)        307 (6.1e3)     1.4e3 (2.0e5)
     32    66 (143)       347 (2.2e4)     2.0e3 (1.4e6)
     64    48 (282)       324 (8.5e4)     2.6e3 (9.9e6)
+    oo    25             316             4.7e3
     ====  =============  ==============  ===============
 
-So correlations of degree 1 cost BRFA less than RFA from d = 16 on, higher degrees at every d. Queries and key averages,
-which RFA has with powers alone, cost BRFA more. All these are upper bounds; no matching lower ones were sought.
+The last row, the limit of long tokens, is ``(1 - sqrt(share (2 p - 1)!! / p!))^2 p!^2 (G^-1)_pp``, where G is the Gram
+matrix of the first p + 1 derivatives at 0 of all ``psi_k0``: means of scores shrink, so that g has to have the p-th
+derivative of ``a^p``, none below, and any above. No power of d is in it. So a mean spares RFA's power of d, but for what
+is left over. Correlations of degree 1 cost BRFA less than RFA from d = 16 on, higher degrees at every d; queries and
+key averages, which RFA has with powers alone, cost BRFA more. All these are upper bounds; no matching lower ones were
+sought.
 
 *Excess risk.* Interpolation minimises the empirical risk over the ball of radius ``R = |f|``. The mean absolute error
 is Lipschitz with constant one, so by symmetrisation and the Rademacher complexity of a ball
 
     ``E |f_hat - f| <= 2 R E sqrt(tr K / n) / sqrt(n)``,
 
-at every n and without a free constant: the rate ``n^-1/2`` as an envelope. With M heads, noisy labels, and the least loss
-over weights with ``|w|^2 <= R^2`` as the fit, the same argument bounds how far the loss is above that on the samples,
-with the kernel of these heads as K. The paper's theorem, recalled, has this estimator, with a bound on ``sum_m |v_m|``
-besides, and the same rate up to logarithms; its constants were not found. Where R is
-large, as for BRFA and for correlations, the envelope is above the labels themselves for all n that one can run, and
-says nothing; no useful one was found for them.
+at every n and without a free constant: the rate ``n^-1/2`` as an envelope. With M heads, noisy labels, and the least
+loss over weights with ``|w|^2 <= R^2`` as the fit, the same argument bounds how far the loss is above that on the
+samples, with the kernel of these heads as K. The paper's theorem, recalled, has this estimator, with a bound on ``sum_m
+|v_m|`` besides, and the same rate up to logarithms; its constants were not found. Where R is large, as for BRFA and for
+correlations, the envelope is above the labels themselves for all n that one can run, and says nothing; no useful one
+was found for them.
 
 *Heads.* Features of M heads give a kernel that is off by ``M^-1/2``, and to first order so is the fit: the squared gap
 falls as 1/M, once M is large enough that the next order does not show: M times the gap still grows by some 5 % from 500
@@ -421,7 +427,7 @@ def _gaps(key: jax.Array, few: bool) -> Evidence:
                 params = once | {"frozen": {"query_key": heads}}
             else:
                 params = layer.init(key, jnp.float64)
-            phi = layer.features(params, x)
+            phi = layer.features(params, jnp.asarray(x))
             total = total + phi @ phi[:n].T
             return total, total
 

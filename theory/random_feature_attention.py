@@ -198,7 +198,7 @@ def _over_heads(key: jax.Array, change: Callable[[Law], Law]) -> Evidence:
         layer = random_feature_attention(_D, _HEADS, change(law))
 
         def group(k: jax.Array, layer: RandomFeatures = layer, x: np.ndarray = x) -> jax.Array:
-            phi = layer.features(layer.init(k, jnp.float64), x)
+            phi = layer.features(layer.init(k, jnp.float64), jnp.asarray(x))
             return (phi @ phi.T)[first, second]
 
         keys = jax.random.split(jax.random.fold_in(key, number), _GROUPS)

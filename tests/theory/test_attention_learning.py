@@ -86,7 +86,7 @@ def test_norm_of_a_symmetric_tensor_on_all_tokens():
 
 
 def test_weights_are_the_powers_of_the_kernel(sample):
-    x, _, grams = sample
+    x, grams = sample[0][:40], {name: gram[:40, :40] for name, gram in sample[2].items()}
     s, t = x[:, 0] @ x[:, 0].T, np.einsum("nip,mjp->nmij", x[:, 1:], x[:, 1:])
     total = sum(
         al._weight(r, q) * (s**r)[:, :, None, None] * t**q for r, q in itertools.product(range(26), range(27))
@@ -137,6 +137,20 @@ def test_an_expansion_is_a_sum_of_its_parts():
 def test_the_table(d, degree, biased, unbiased):
     norms = [al.predict_norm(model, "correlation", degree, d, N, share=0.01) for model in ("BRFA", "RFA")]
     assert norms == pytest.approx([biased, unbiased], rel=0.02)
+
+
+@pytest.mark.parametrize(("degree", "shown", "rel"), [(1, 25, 1e-3), (2, 316, 5e-3), (3, 4.7e3, 0.03)])
+def test_the_limit_of_long_tokens(degree, shown, rel):
+    """``psi_k0`` has the derivatives ``mu^(k + j)(0) sqrt(4^-k (k + 1) / k!)``; lower ones than the p-th vanish."""
+    k = np.arange(80)
+    scaled = al.relu_mean_coefficients(np.zeros(1), 80 + degree).ravel()  # mu^(m)(0) / sqrt(m!)
+    growth = [np.sqrt([math.perm(m + j, j) for m in k]) for j in range(degree + 1)]
+    derivatives = np.stack([scaled[j : j + 80] * growth[j] for j in range(degree + 1)]) * np.sqrt(0.25**k * (k + 1))
+    inverse = np.linalg.inv(derivatives @ derivatives.T)[-1, -1]
+    left = np.sqrt(0.01 * math.prod(range(1, 2 * degree, 2)) / math.factorial(degree))
+    limit = (1 - left) ** 2 * math.factorial(degree) ** 2 * inverse
+    assert limit == pytest.approx(shown, rel=0.01)
+    assert al.predict_norm("BRFA", "correlation", degree, 10_000, N, share=0.01) == pytest.approx(limit, rel=rel)
 
 
 def test_less_left_over_costs_more():
