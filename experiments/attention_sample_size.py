@@ -152,7 +152,7 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
     arrays = _sweep("keys", "keys", by_keys, sizes)
     arrays |= _sweep("length", "dimension", by_length, config.dimension_sizes)
     samples = {"keys_samples": (("learner", "keys_step"), np.array([sizes]))}
-    samples |= {"length_samples": (("length_step",), np.array(config.dimension_sizes))}
+    samples |= {"length_samples": (("learner", "length_step"), np.array([config.dimension_sizes]))}
     return xr.Dataset(
         arrays | samples,
         coords={
