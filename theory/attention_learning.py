@@ -41,7 +41,7 @@ size ``d^-1/2``, and up to one per cent of the mean square of ``a^p`` little is 
 
 The last row, the limit of long tokens, is ``(1 - sqrt(share (2 p - 1)!! / p!))^2 p!^2 (G^-1)_pp``, where G is the Gram
 matrix of the first p + 1 derivatives at 0 of all ``psi_k0``: means of scores shrink, so that g has to have the p-th
-derivative of ``a^p``, none below, and any above. No power of d is in it. So a mean spares RFA's power of d, but for what
+derivative of ``a^p``, none below, and any above. No power of d is in it: a mean spares RFA's power of d, but for what
 is left over. Correlations of degree 1 cost BRFA less than RFA from d = 16 on, higher degrees at every d; queries and
 key averages, which RFA has with powers alone, cost BRFA more. All these are upper bounds; no matching lower ones were
 sought.
