@@ -9,11 +9,11 @@ at which it falls to 1/2, first of all n, read from the line between two sizes o
 Two sweeps: over the number of keys, for tokens of length ``keys_dimension``, and over the length, for
 ``dimension_keys`` keys. In the first the network has sizes of its own, since it takes many times the samples.
 
-Arrays, of the first: ``keys_error`` (learner, trial, keys, step, task), with the sizes in ``keys_samples`` (learner,
-step); ``keys_half``, the sample size at one half, (learner, trial, keys, task); ``keys_reached``, 1, or 0 if no size
-was enough: then ``keys_half`` is the largest, and a lower bound. Where it is the smallest, it is an upper bound.
-Of the second: ``length_error``, ``length_samples``, ``length_half``, ``length_reached``, with ``dimension`` in the
-place of ``keys``. A task is a target and its degree.
+Arrays, of the first: ``keys_error`` (learner, trial, n_keys, keys_step, task), with the sizes in ``keys_samples``
+(learner, keys_step); ``keys_half``, the sample size at one half, (learner, trial, n_keys, task); ``keys_reached``, 1,
+or 0 if no size was enough: then ``keys_half`` is the largest, and a lower bound. Where it is the smallest, it is an
+upper bound. Of the second: ``length_error``, ``length_samples``, ``length_half``, ``length_reached``, with
+``dimension`` in the place of ``n_keys``. A task is a target and its degree.
 
 An odd degree is taken for the correlation: under an even one the part of the labels that is linear in the keys has a
 large share for every N. With degree 1 the linear part is ``<beta, x_0> / d``, its share N / (N + d - 1).
@@ -149,7 +149,7 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
         _errors(config, jax.random.fold_in(length_key, d), name, config.dimension_keys, d, config.dimension_sizes)
         for d in config.dimensions
     ]
-    arrays = _sweep("keys", "keys", by_keys, sizes)
+    arrays = _sweep("keys", "n_keys", by_keys, sizes)
     arrays |= _sweep("length", "dimension", by_length, config.dimension_sizes)
     samples = {"keys_samples": (("learner", "keys_step"), np.array([sizes]))}
     samples |= {"length_samples": (("learner", "length_step"), np.array([config.dimension_sizes]))}
@@ -157,7 +157,7 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
         arrays | samples,
         coords={
             "learner": [name],
-            "keys": list(config.keys),
+            "n_keys": list(config.keys),
             "dimension": list(config.dimensions),
             "keys_step": np.arange(len(sizes)),
             "length_step": np.arange(len(config.dimension_sizes)),

@@ -93,7 +93,7 @@ def _half(dataset: xr.Dataset, sweep: str, learner: str, task: str) -> xr.DataAr
     for axis, value in (("learner", learner), ("task", task)):
         if value not in dataset[axis].values:
             raise ValueError(f"the results have no {axis} {value}; run it too")
-    axis = "keys" if sweep == "keys" else "dimension"
+    axis = "n_keys" if sweep == "keys" else "dimension"
     return dataset[f"{sweep}_half"].sel(learner=learner, task=task).transpose(axis, "trial").sortby(axis)
 
 
@@ -126,7 +126,7 @@ def _over(dataset: xr.Dataset, sweep: str, least: int, pair: tuple[str, str], ta
 def _growth(dataset: xr.Dataset, learner: str) -> Evidence:
     """Geometric means of ``n_1/2`` at N keys over that at the least N."""
     half = np.log(_half(dataset, "keys", learner, "key_average 2"))
-    return _geometric("keys", half["keys"].values[1:], (half[1:] - half[0]).values)
+    return _geometric("n_keys", half["n_keys"].values[1:], (half[1:] - half[0]).values)
 
 
 def _geometric(axis: str, points: Sequence[int], logs: np.ndarray) -> Evidence:
