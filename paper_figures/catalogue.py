@@ -4,8 +4,10 @@ from paper_figures import (
     affine_digits,
     attention_heads,
     attention_learning_curves,
+    attention_mixture,
     attention_norms,
     attention_rivals,
+    attention_sample_size,
     augmentation,
     breaking_sweep,
     circle_gain,
@@ -66,6 +68,8 @@ FIGURES: dict[str, Figure] = {
         attention_learning_curves.FIGURE,
         attention_rivals.FIGURE,
         attention_heads.FIGURE,
+        attention_sample_size.FIGURE,
+        attention_mixture.FIGURE,
         attention_norms.FIGURE,
     )
 }

@@ -47,28 +47,30 @@ def _against_identity(dataset: xr.Dataset, learner: str) -> Evidence:
     still, mixtures = _errors(dataset, learner, 0.0), _mixtures(dataset)
     logs = np.concatenate([(_errors(dataset, learner, g) - still).mean(axis=1) for g in mixtures])
     points = [f"{g}, p = {p}" for g in mixtures for p in dataset["degree"].values]
-    found = mean_evidence("mixture", points, logs)
-    mean = np.exp(found.values)
-    return Evidence("mixture", points, mean, standard_error=mean * found.standard_error, trials=found.trials)
+    return _geometric("mixture", points, logs)
 
 
 def _ones(dataset: xr.Dataset) -> np.ndarray:
     return np.ones(len(_mixtures(dataset)) * dataset.sizes["degree"])
 
 
-_BIASED, _UNBIASED = "biased", "unbiased"
-
-
-def _both(dataset: xr.Dataset, mixture: float) -> Evidence:
-    """Errors of BRFA and RFA, at every degree and n."""
-    samples = np.exp([_errors(dataset, learner, mixture) for learner in ("brfa", "rfa")])
+def _gain(dataset: xr.Dataset, mixture: float) -> Evidence:
+    """Geometric means of the error of BRFA over that of RFA on the same tokens, at every degree and n."""
+    logs = _errors(dataset, "brfa", mixture) - _errors(dataset, "rfa", mixture)
     points = [f"{n}, p = {p}" for p in dataset["degree"].values for n in sorted(dataset["n"].values)]
-    return mean_evidence("n", points, samples.reshape(2, len(points), -1), (_BIASED, _UNBIASED))
+    return _geometric("n", points, logs.reshape(len(points), -1))
 
 
-def _order(dataset: xr.Dataset) -> tuple[str, str]:
+def _geometric(axis: str, points: list[str], logs: np.ndarray) -> Evidence:
+    """Geometric means over the trials, with their standard errors to first order."""
+    found = mean_evidence(axis, points, logs)
+    mean = np.exp(found.values)
+    return Evidence(axis, points, mean, standard_error=mean * found.standard_error, trials=found.trials)
+
+
+def _no_loss(dataset: xr.Dataset) -> np.ndarray:
     _mixtures(dataset)  # or the results are too small
-    return _BIASED, _UNBIASED
+    return np.ones(dataset.sizes["degree"] * dataset.sizes["n"])
 
 
 CLAIMS = (
@@ -100,12 +102,12 @@ CLAIMS = (
     Claim(
         name="bias_helps_where_it_points",
         statement="BRFA has smaller errors than RFA on correlations by the identity, which is its mean.",
-        formula="error(BRFA) < error(RFA) at g = 0, for every n and p",
+        formula="error(BRFA) / error(RFA) <= 1 at g = 0 in the geometric mean, for every n and p",
         source=source("biased heads on correlations; here an observation on fits"),
-        kind="separation",
-        predict=_order,
-        measure=lambda dataset: _both(dataset, 0.0),
-        violate=lambda dataset: _both(dataset, 1.0),
+        kind="bound",
+        predict=_no_loss,
+        measure=lambda dataset: _gain(dataset, 0.0),
+        violate=lambda dataset: _gain(dataset, 1.0),
         dropped="the matrix of the target is the mean of the law (it has no symmetric part)",
         experiment="attention_mixture",
     ),

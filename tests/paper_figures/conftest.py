@@ -231,6 +231,44 @@ def attention_heads(draw):
     )
 
 
+def attention_sample_size(draw):
+    learner, task, keys, dimension, trials = ["rfa", "brfa", "rfmlp"], ["key_average 2", "correlation 1"], 3, 2, 3
+    half = draw.uniform(30, 300, (len(learner), trials, keys, len(task)))
+    half[2, :, -1] = 1000
+    return xr.Dataset(
+        {
+            "keys_half": (("learner", "trial", "n_keys", "task"), half),
+            "keys_reached": (("learner", "trial", "n_keys", "task"), (half < 1000).astype(float)),
+            "keys_samples": (("learner", "keys_step"), [[20, 500], [20, 500], [20, 1000]]),
+            "length_half": (("learner", "trial", "dimension", "task"), half[:, :, :dimension]),
+            "length_reached": (("learner", "trial", "dimension", "task"), np.ones_like(half[:, :, :dimension])),
+            "length_samples": (("learner", "length_step"), [[20, 500]] * 3),
+        },
+        coords={
+            "learner": learner,
+            "trial": np.arange(trials),
+            "n_keys": [1, 4, 16],
+            "dimension": [4, 8],
+            "task": task,
+        },
+    )
+
+
+def attention_mixture(draw):
+    learner, mixture, n, degree, trials = (
+        ["rfa", "brfa", "brfa_matched", "rfmlp"],
+        [0.0, 0.5, 1.0],
+        [50, 100],
+        [1, 3],
+        3,
+    )
+    error = draw.uniform(0.1, 1, (len(learner), len(mixture), trials, len(n), len(degree)))
+    return xr.Dataset(
+        {"error": (("learner", "mixture", "trial", "n", "degree"), error)},
+        coords={"learner": learner, "mixture": mixture, "trial": np.arange(trials), "n": n, "degree": degree},
+    )
+
+
 def view_pooling(draw):
     methods = ["mean", "max", "sum", "gru", "attention", "attention_sizes", "attention_staged"]
     views, trials = [1, 2, 6, 12, 24], 3
@@ -245,6 +283,8 @@ def view_pooling(draw):
 RESULTS = {
     "attention_learning_curves": attention_learning_curves,
     "attention_heads": attention_heads,
+    "attention_sample_size": attention_sample_size,
+    "attention_mixture": attention_mixture,
     "breaking_sweep": contest("breaking", (0.0, 0.5, 1.0)),
     "symmetry_discovery": contest("breaking", (0.0, 0.5, 1.0)),
     "soft_inertia": contest("axis", (0, -1), ("same law", "shifted")),
