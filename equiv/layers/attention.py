@@ -434,9 +434,7 @@ class TokenKernel:
         x, y = (_tokens(self.name, v) for v in (x, y))
         if x.shape[-1] != y.shape[-1]:
             raise ValueError(f"{self} takes tokens of one length, got {x.shape[-1]} and {y.shape[-1]}")
-        rows, columns = (_tiled(v, self.tile) for v in (x, y))
-        found = jax.lax.map(lambda row: jax.lax.map(lambda column: self.block(row, column), columns), rows)
-        return jnp.swapaxes(found, 1, 2).reshape(len(rows) * rows.shape[1], -1)[: len(x), : len(y)]
+        return _matrix(self, x, y)
 
     def gram(self, x: Float[Array, "n k d"]) -> Float[Array, "n n"]:
         """The symmetric matrix of all pairs of one set; tiles below the diagonal are copied.
@@ -447,17 +445,29 @@ class TokenKernel:
         Raises:
             ValueError: no key.
         """
-        x = _tokens(self.name, x)
-        tiles = _tiled(x, self.tile)
-        count, size = tiles.shape[:2]
-        upper = np.triu_indices(count)
-        where = np.zeros((count, count), np.int32)
-        where[upper] = np.arange(len(upper[0]), dtype=np.int32)
-        where = np.maximum(where, where.T)
-        pairs = tuple(jnp.asarray(part, jnp.int32) for part in upper)
-        found = jax.lax.map(lambda pair: self.block(tiles[pair[0]], tiles[pair[1]]), pairs)
-        whole_matrix = jnp.swapaxes(found[where], 1, 2).reshape(count * size, count * size)[: len(x), : len(x)]
-        return jnp.triu(whole_matrix) + jnp.triu(whole_matrix, 1).T
+        return _symmetric_matrix(self, _tokens(self.name, x))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _matrix(kernel: TokenKernel, x: Array, y: Array) -> Array:
+    rows, columns = (_tiled(v, kernel.tile) for v in (x, y))
+    found = jax.lax.map(lambda row: jax.lax.map(lambda column: kernel.block(row, column), columns), rows)
+    return jnp.swapaxes(found, 1, 2).reshape(len(rows) * rows.shape[1], -1)[: len(x), : len(y)]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _symmetric_matrix(kernel: TokenKernel, x: Array) -> Array:
+    """Tiles on and above the diagonal, and their copies below."""
+    tiles = _tiled(x, kernel.tile)
+    count, size = tiles.shape[:2]
+    upper = np.triu_indices(count)
+    where = np.zeros((count, count), np.int32)
+    where[upper] = np.arange(len(upper[0]), dtype=np.int32)
+    where = np.maximum(where, where.T)
+    pairs = tuple(jnp.asarray(part, jnp.int32) for part in upper)
+    found = jax.lax.map(lambda pair: kernel.block(tiles[pair[0]], tiles[pair[1]]), pairs)
+    matrix = jnp.swapaxes(found[where], 1, 2).reshape(count * size, count * size)[: len(x), : len(x)]
+    return jnp.triu(matrix) + jnp.triu(matrix, 1).T
 
 
 def _tiled(x: Array, tile: int) -> Array:
