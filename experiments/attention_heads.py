@@ -133,7 +133,7 @@ EXPERIMENT = Experiment(
     },
     axes=lambda config: {"law": config.laws, "heads": config.heads},
     run=run,
-    claims=(),
+    claims=("orthogonal_heads_are_nearer_to_the_kernel", "finite_heads_approach_the_kernel"),
     cost={"smoke": 25, "desk": 300, "paper": 2000},
     version=1,
     precision="float64",

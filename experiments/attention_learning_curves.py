@@ -201,7 +201,11 @@ EXPERIMENT = Experiment(
     },
     axes=lambda config: {"learner": config.learners, "trial": tuple(range(config.trials))},
     run=run,
-    claims=(),
+    claims=(
+        "bias_lowers_the_error_on_correlations",
+        "attention_lowers_the_error_on_averages",
+        "trained_heads_overtake_random_ones",
+    ),
     cost={"smoke": 30, "desk": 1500, "paper": 20_000},
     version=1,
     precision="float64",

@@ -58,6 +58,6 @@ FIGURE = Figure(
     ),
     draw=draw,
     experiments=("attention_heads",),
-    claims=(),
+    claims=("orthogonal_heads_are_nearer_to_the_kernel",),
     figure_of_paper="none known: the finite-head term of Fu, Guo, Bai and Mei, NeurIPS 2023, measured by itself",
 )

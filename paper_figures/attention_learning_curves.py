@@ -88,7 +88,7 @@ FIGURE = Figure(
     ),
     draw=draw,
     experiments=("attention_learning_curves",),
-    claims=(),
+    claims=("bias_lowers_the_error_on_correlations", "attention_lowers_the_error_on_averages"),
     figure_of_paper=(
         "the learning curves of Fu, Guo, Bai and Mei, NeurIPS 2023; targets and sizes are recalled, the paper's grid "
         "of n, its ridge, its number of runs and its error bars were not found"

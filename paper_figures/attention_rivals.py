@@ -53,6 +53,6 @@ FIGURE = Figure(
     ),
     draw=draw,
     experiments=("attention_learning_curves",),
-    claims=(),
+    claims=("trained_heads_overtake_random_ones",),
     figure_of_paper="none: whether Fu, Guo, Bai and Mei, NeurIPS 2023, show softmax or trained heads was not found",
 )

@@ -14,7 +14,7 @@ between the identity and a general matrix is recalled, its formula was not found
 import numpy as np
 import xarray as xr
 
-from theory.claim import Claim, Evidence, TooSmall, mean_evidence
+from theory.claim import Claim, Evidence, TooSmall, geometric_evidence
 from theory.random_feature_attention import source
 
 __all__ = ["CLAIMS"]
@@ -47,7 +47,7 @@ def _against_identity(dataset: xr.Dataset, learner: str) -> Evidence:
     still, mixtures = _errors(dataset, learner, 0.0), _mixtures(dataset)
     logs = np.concatenate([(_errors(dataset, learner, g) - still).mean(axis=1) for g in mixtures])
     points = [f"{g}, p = {p}" for g in mixtures for p in dataset["degree"].values]
-    return _geometric("mixture", points, logs)
+    return geometric_evidence("mixture", points, logs)
 
 
 def _ones(dataset: xr.Dataset) -> np.ndarray:
@@ -58,14 +58,7 @@ def _gain(dataset: xr.Dataset, mixture: float) -> Evidence:
     """Geometric means of the error of BRFA over that of RFA on the same tokens, at every degree and n."""
     logs = _errors(dataset, "brfa", mixture) - _errors(dataset, "rfa", mixture)
     points = [f"{n}, p = {p}" for p in dataset["degree"].values for n in sorted(dataset["n"].values)]
-    return _geometric("n", points, logs.reshape(len(points), -1))
-
-
-def _geometric(axis: str, points: list[str], logs: np.ndarray) -> Evidence:
-    """Geometric means over the trials, with their standard errors to first order."""
-    found = mean_evidence(axis, points, logs)
-    mean = np.exp(found.values)
-    return Evidence(axis, points, mean, standard_error=mean * found.standard_error, trials=found.trials)
+    return geometric_evidence("n", points, logs.reshape(len(points), -1))
 
 
 def _no_loss(dataset: xr.Dataset) -> np.ndarray:

@@ -24,13 +24,12 @@ Known: derived, up to the targets, which are recalled; the claims are observatio
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
 from theory.attention_learning import predict_norm
-from theory.claim import Claim, Evidence, TooSmall, mean_evidence
+from theory.claim import Claim, Evidence, TooSmall, geometric_evidence
 from theory.random_feature_attention import source
 
 __all__ = ["CLAIMS", "SHARE", "predict_growth", "predict_variance"]
@@ -120,20 +119,13 @@ def _over(dataset: xr.Dataset, sweep: str, least: int, pair: tuple[str, str], ta
     points = _points(dataset, sweep, least, pair[0], task)
     first, second = (_half(dataset, sweep, learner, task) for learner in pair)
     axis = first.dims[0]
-    return _geometric(axis, points, np.log(first / second).sel({axis: points}).values)
+    return geometric_evidence(axis, points, np.log(first / second).sel({axis: points}).values)
 
 
 def _growth(dataset: xr.Dataset, learner: str) -> Evidence:
     """Geometric means of ``n_1/2`` at N keys over that at the least N."""
     half = np.log(_half(dataset, "keys", learner, "key_average 2"))
-    return _geometric("n_keys", half["n_keys"].values[1:], (half[1:] - half[0]).values)
-
-
-def _geometric(axis: str, points: Sequence[int], logs: np.ndarray) -> Evidence:
-    """Geometric means over the trials, with their standard errors to first order."""
-    found = mean_evidence(axis, points, logs)
-    mean = np.exp(found.values)
-    return Evidence(axis, points, mean, standard_error=mean * found.standard_error, trials=found.trials)
+    return geometric_evidence("n_keys", half["n_keys"].values[1:], (half[1:] - half[0]).values)
 
 
 CLAIMS = (

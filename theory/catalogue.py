@@ -2,6 +2,7 @@
 
 from theory import (
     affine_digits,
+    attention_contests,
     attention_learning,
     attention_mixture,
     attention_pooling,
@@ -49,6 +50,7 @@ _MODULES = (
     pose_solids,
     random_feature_attention,
     attention_learning,
+    attention_contests,
     attention_sample_size,
     attention_mixture,
 )

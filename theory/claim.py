@@ -46,6 +46,7 @@ __all__ = [
     "Verdict",
     "bootstrap",
     "generator",
+    "geometric_evidence",
     "judge",
     "key_of",
     "mean_evidence",
@@ -452,6 +453,23 @@ def mean_evidence(axis: str, points: Any, samples: Any, series: tuple[str, ...] 
     trials = samples.shape[-1]
     error = samples.std(axis=-1, ddof=1) / np.sqrt(trials) if trials > 1 else np.zeros(samples.shape[:-1])
     return Evidence(axis, points, samples.mean(axis=-1), series, error, trials)
+
+
+def geometric_evidence(axis: str, points: Any, logs: Any) -> Evidence:
+    """Evidence from logarithms: geometric means over the last axis, with standard errors to first order.
+
+    Args:
+        axis: what the points are.
+        points: (k,).
+        logs: (k, trials).
+
+    Example:
+        >>> geometric_evidence("n", [8], [[0.0, np.log(4.0)]]).values
+        array([2.])
+    """
+    found = mean_evidence(axis, points, logs)
+    mean = np.exp(found.values)
+    return dataclasses.replace(found, values=mean, standard_error=mean * found.standard_error)
 
 
 def bootstrap(

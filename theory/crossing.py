@@ -147,6 +147,7 @@ def _meets(n: np.ndarray, losses: np.ndarray, target: float) -> tuple[np.ndarray
     inside = ~above & (first > 0)
     share = np.where(inside, (left - target) / np.where(inside, left - right, 1), 0)
     found = np.exp(np.log(n)[at - 1] + share * (np.log(n)[at] - np.log(n)[at - 1]))
+    found = np.clip(found, n[at - 1], n[at])
     return np.where(inside, found, np.where(above, n[-1], n[0])), np.where(inside, 0, np.where(above, 1, -1))
 
 
@@ -269,38 +270,42 @@ def ratio(crossing: Crossing, other: Crossing) -> Estimate:
     return Estimate(value, float(np.exp(low)), float(np.exp(high)), censored, *is_open, replicates)
 
 
-def next_sizes(n: np.ndarray, losses: np.ndarray, target: float, widest: float, n_max: int) -> tuple[int, ...]:
+def next_sizes(n: np.ndarray, found: Crossing, widest: float, n_max: int) -> tuple[int, ...]:
     """The sample sizes to add to a grid so that it holds the crossing more closely; none if it is close enough.
 
-    Where the grid ends above the target, it grows by the ratio of its last two sizes, up to ``n_max``. Otherwise the
+    Where the grid ends before the crossing, it grows by the ratio of its last two sizes, up to ``n_max``. Otherwise the
     two sizes next to the crossing get their geometric mean between them, until their ratio is ``widest`` or no whole
-    number is left. A grid that begins at the target stays: it says *at most*.
+    number is left; then the grid grows if the band is open above. A grid that begins at the target stays: it says *at
+    most*.
 
     Args:
         n: (m,), rising whole sample sizes.
-        losses: (trials, m).
-        target: the mean loss to reach.
+        found: the crossing on this grid.
         widest: ratio of neighbouring sizes, above 1.
         n_max: the largest size there may be.
 
     Example:
-        >>> next_sizes(np.array([10, 20]), np.array([[0.9, 0.8]]), 0.5, widest=1.2, n_max=100)
+        >>> n = np.array([10, 20])
+        >>> found = crossing(jax.random.key(0), n, np.array([[0.9, 0.8], [0.9, 0.7]]), 0.5)
+        >>> next_sizes(n, found, widest=1.2, n_max=100)
         (40,)
-        >>> next_sizes(np.array([10, 40]), np.array([[0.9, 0.1]]), 0.5, widest=1.2, n_max=100)
+        >>> n = np.array([10, 40])
+        >>> found = crossing(jax.random.key(0), n, np.array([[0.9, 0.1], [0.9, 0.2]]), 0.5)
+        >>> next_sizes(n, found, widest=1.2, n_max=100)
         (20,)
     """
     if not widest > 1:
         raise ValueError(f"widest is a ratio of sizes above 1, got {widest}; give one such as 1.2")
-    n, losses = _checked(n, losses, target)
-    fit = falling(losses.mean(axis=0))
-    if fit[-1] > target:
-        wanted = min(n_max, max(round(n[-1] ** 2 / n[-2]), int(n[-1]) + 1))
-        return (wanted,) if wanted > n[-1] else ()
-    at = int(np.argmax(fit <= target))
-    if at == 0 or n[at] / n[at - 1] <= widest:
-        return ()
-    between = round(np.sqrt(n[at - 1] * n[at]))
-    return (between,) if n[at - 1] < between < n[at] else ()
+    n = np.asarray(n)
+    at = int(np.searchsorted(n, found.n_star))
+    if found.censored == 0 and n[at] / n[at - 1] > widest:
+        between = round(np.sqrt(n[at - 1] * n[at]))
+        if n[at - 1] < between < n[at]:
+            return (between,)
+    if found.high_open:
+        further = min(n_max, max(round(n[-1] ** 2 / n[-2]), int(n[-1]) + 1))
+        return (further,) if further > n[-1] else ()
+    return ()
 
 
 def _checked(n: np.ndarray, losses: np.ndarray, target: float) -> tuple[np.ndarray, np.ndarray]:
