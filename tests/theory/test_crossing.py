@@ -176,27 +176,38 @@ def test_two_bounds_on_one_side_have_no_ratio(side):
         ratio(bound(80.0, side), bound(20.0, side))
 
 
+def refined(n, n_star, noise, n_max=10_000):
+    """The grid and the crossing when nothing is left to add."""
+    while added := next_sizes(n, found := crossing(KEY, n, curves(n_star, 8, n, noise=noise), 0.2), 1.1, n_max):
+        n = np.union1d(n, added)
+        assert len(n) < 20
+    return n, found
+
+
 @pytest.mark.parametrize("n_star", [30.0, 300.0, 3000.0])
 def test_refinement_ends_at_the_crossing(n_star):
     """Without noise the bracket closes; from a grid that ends too early it first grows."""
-    n, steps = np.array([16, 32, 64]), 0
-    while added := next_sizes(n, curves(n_star, 1, n, noise=0), 0.2, widest=1.1, n_max=10_000):
-        n, steps = np.union1d(n, added), steps + 1
-        assert steps < 20
-    found, censored = meets(n, curves(n_star, 1, n, noise=0)[0], 0.2)
-    assert censored == 0
-    assert 0 <= np.log(found / n_star) < 0.002
-    right = np.searchsorted(n, found)
+    n, found = refined(np.array([16, 32, 64]), n_star, noise=0)
+    assert found.censored == 0
+    assert -1e-12 < np.log(found.n_star / n_star) < 0.002
+    right = np.searchsorted(n, found.n_star)
     assert n[right] / n[right - 1] <= 1.1
 
 
+def test_a_band_that_is_open_above_asks_for_larger_sizes():
+    n, found = refined(np.array([16, 32, 64]), 60.0, noise=0.5)
+    assert n[-1] > 64
+    assert not found.high_open
+
+
 def test_refinement_stops_at_the_ends():
-    above = curves(1e9, 2, np.array([16, 32]))
-    assert next_sizes([16, 32], above, 0.2, 1.1, 100) == (64,)
-    assert next_sizes([16, 32], above, 0.2, 1.1, 50) == (50,)
-    assert next_sizes([16, 32], above, 0.2, 1.1, 32) == ()
-    assert next_sizes([16, 32], curves(1.0, 2, np.array([16, 32])), 0.2, 1.1, 100) == ()
-    assert next_sizes([2, 3], [[1.0, 0.0]], 0.2, 1.1, 100) == ()  # no whole number between
+    n = np.array([16, 32])
+    above, below = bound(32.0, 1), bound(16.0, -1)
+    assert next_sizes(n, above, 1.1, 100) == (64,)
+    assert next_sizes(n, above, 1.1, 50) == (50,)
+    assert next_sizes(n, above, 1.1, 32) == ()
+    assert next_sizes(n, below, 1.1, 100) == ()
+    assert next_sizes([2, 3], bound(2.5, 0), 1.1, 100) == ()  # no whole number between
 
 
 NAN = np.where(np.arange(26).reshape(2, 13) == 17, np.nan, 0.5)
@@ -215,7 +226,7 @@ NAN = np.where(np.arange(26).reshape(2, 13) == 17, np.nan, 0.5)
         (lambda: meets([8, 8], [1.0, 0.0], 0.2), "sample sizes have to be two or more, above zero and rising"),
         (lambda: meets([8, 9], [1.0], 0.2), "there are 2 sample sizes and losses of shape (1,)"),
         (lambda: meets([8, 9], [1.0, 0.0], np.nan), "the target has to be finite, got nan"),
-        (lambda: next_sizes([8, 9], [[1.0, 0.0]], 0.2, 1.0, 9), "widest is a ratio of sizes above 1, got 1.0"),
+        (lambda: next_sizes([8, 9], bound(8.5, 0), 1.0, 9), "widest is a ratio of sizes above 1, got 1.0"),
         (lambda: slope([2, 2], [bound(8.0, 0)] * 2), "a slope takes two different points or more"),
         (
             lambda: ratio(bound(8.0, 0), crossing(KEY, GRID, curves(99.0), 0.2)),
