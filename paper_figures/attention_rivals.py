@@ -35,6 +35,8 @@ def draw(inputs: Inputs) -> Picture:
                 ends.append((curve(ax, data, learner, task, colour, marker=marker), label, colour))
         panel(ax, data, task)
         style.label_ends(ax, ends)
+    for ax in axes[len(tasks) :]:
+        ax.remove()
     for ax in axes[::columns]:
         ax.set_ylabel("error / variance")
     style.key(figure, measured="geometric mean", trials=data.sizes["trial"], theory="a constant")
