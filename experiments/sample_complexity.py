@@ -66,7 +66,7 @@ class Data(NamedTuple):
 
 
 class Learner(NamedTuple):
-    """How data are drawn, fitted and tested. Compiled programs are kept for each, so build a learner once.
+    """How data are drawn, fitted and tested. Compiled programs are kept for each function, so build it once.
 
     Attributes:
         name: for people.
@@ -242,7 +242,7 @@ def curve(
         >>> curve(Learner("mean", draw, fit_and_test), keys, [4, 60], jnp.ones(1)).losses.shape
         (5, 2)
     """
-    data, fit_keys = _drawn(learner)(keys)
+    data, fit_keys = _drawn(learner.draw)(keys)
     _checked(learner, data, sizes)
     return _curve(learner, data, fit_keys, sizes, rates, select, padding, memory)
 
@@ -286,7 +286,7 @@ def measure(
             "sample size reaches; give a larger target"
         )
     own, resampling = jax.random.split(key)
-    data, fit_keys = _drawn(learner)(trial_keys(own, trials))
+    data, fit_keys = _drawn(learner.draw)(trial_keys(own, trials))
     n_max = _checked(learner, data, sizes)
     how = rates, select, padding, memory
     found = _curve(learner, data, fit_keys, sizes, *how)
@@ -326,18 +326,20 @@ _NUMBERS = ("n_star", "low", "high", "censored", "low_open", "high_open")
 
 
 @functools.cache
-def _drawn(learner: Learner) -> Callable[[jax.Array], tuple[Data, jax.Array]]:
+def _drawn(draw: Callable[[jax.Array], Data]) -> Callable[[jax.Array], tuple[Data, jax.Array]]:
     """Data and fitting keys of all trials."""
 
     def one(key: jax.Array) -> tuple[Data, jax.Array]:
         draw_key, fit_key = jax.random.split(key)
-        return learner.draw(draw_key), fit_key
+        return draw(draw_key), fit_key
 
     return jax.jit(jax.vmap(one))
 
 
 @functools.cache
-def _program(learner: Learner, rows: int, batch: int) -> Callable[..., dict[str, jax.Array]]:
+def _program(
+    fit_and_test: Callable[..., dict[str, jax.Array]], rows: int, batch: int
+) -> Callable[..., dict[str, jax.Array]]:
     """Everything the learner returns, (trials, rates) each, at a traced size of at most ``rows``."""
 
     def outcomes(data: Data, fit_keys: jax.Array, n: jax.Array, rates: Any) -> dict[str, jax.Array]:
@@ -346,7 +348,7 @@ def _program(learner: Learner, rows: int, batch: int) -> Callable[..., dict[str,
         def trial(own: tuple[Data, jax.Array]) -> dict[str, jax.Array]:
             data, numbers = own
             key = jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(fit_keys))
-            return jax.vmap(lambda rate: learner.fit_and_test(data, n, rate, key))(rates)
+            return jax.vmap(lambda rate: fit_and_test(data, n, rate, key))(rates)
 
         # As plain numbers: jax's check of key reuse takes the keys of a scan under two vmaps for used ones.
         return jax.lax.map(trial, (cut, jax.random.key_data(fit_keys)), batch_size=batch)
@@ -407,7 +409,7 @@ def _curve(
     found = []
     for n in sizes:
         rows = _padded(n, padding, n_max)
-        program = _program(learner, rows, _side_by_side(data, rows, memory))
+        program = _program(learner.fit_and_test, rows, _side_by_side(data, rows, memory))
         found.append(program(data, fit_keys, np.int32(n), rates))
     arrays = {name: np.stack([np.asarray(one[name]) for one in found], axis=1) for name in found[0]}
     by = np.where(np.isfinite(arrays[select]), arrays[select], np.inf)
