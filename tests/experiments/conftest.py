@@ -50,6 +50,16 @@ _POSES = {  # eight pictures to train on and six to test on, so that the three s
     "epochs": 2,
     "batch_size": 4,
 }
+_SIGNAL = {
+    "learners": ("cnn", "fcn"),
+    "sigmas": (0.2,),
+    "trials": 2,
+    "n_max": 16,
+    "steps": 20,
+    "fcn_steps": 20,
+    "validation": 20,
+    "test": 50,
+}
 SMALL = {
     "breaking_sweep": _CONTEST | {"methods": ("equivariant", "rpp"), "levels": (0.0, 1.0)},
     "symmetry_discovery": _CONTEST | {"methods": ("per", "per_evidence"), "levels": (0.5,)},
@@ -94,6 +104,8 @@ SMALL = {
         "samples": 20,
         "test": 20,
     },
+    "dsd_patches": _SIGNAL | {"patches": (2, 3), "dimension": 3},
+    "dsd_dimension": _SIGNAL | {"dimensions": (2, 3), "patches": 3},
     "generalisation_gap": {"dims": (3, 5), "sizes": (2, 5, 9), "n_max": 12, "trials": 6, "stride": 1},
     "digits_sample_complexity": {
         "models": ("mlp", "mlp_averaged", "equivariant_mlp"),

@@ -1,0 +1,95 @@
+"""How many samples do CNN, LCN, FCN and attention take to find a signal patch of d numbers?
+
+Samples n* to a risk of the oracle loss plus a tolerance, against the length d of the ``patches`` patches; data, networks
+and both protocols are those of ``experiments.dsd_protocol``. sigma is the standard deviation of a noise coordinate at a
+signal of length 1; that of the authors was **not found**, so that there are three.
+
+Arrays, for (learner, sigma, d): ``n_star``, its 95 % band ``low`` and ``high``, ``censored`` (+1 above, -1 at most, 0
+neither), ``low_open`` and ``high_open`` as in ``theory.crossing.Crossing``; ``largest``, the largest n that could be
+tried; ``sizes`` (step) that were visited, rising, and 0 after the last; ``losses`` (trial, step), the risk on the test
+sample, and ``mistakes``, the share of wrong labels, both 0 after the last size. For (sigma, d): ``target``,
+``oracle`` and ``linear_floor``; ``bayes_risk``, the least risk of all; ``alignment``, the squared cosine with the signal
+that the target asks for; and ``predicted`` (estimator), the n at which each estimate of ``theory.dynamic_signal`` has
+that alignment.
+
+Reference:
+    Lahoti, Karp, Winston, Singh, Li, ICLR 2024 (arXiv 2403.15707): the question; orders are recalled.
+"""
+
+import dataclasses
+
+import jax
+import xarray as xr
+
+from experiments.dsd_protocol import Protocol, check_targets, samples_needed
+from experiments.record import Experiment, Point, whole
+
+__all__ = ["EXPERIMENT", "Config", "run"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Protocol):
+    """Settings of dsd_dimension."""
+
+    dimensions: tuple[int, ...] = (8, 16, 32, 64)  # d, numbers of a patch
+    patches: int = 8  # k, patches of an image
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole(self, "dimensions", "patches")
+        check_targets(self, (self.patches,))
+
+
+def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
+    """The sample complexity of one learner at one noise level and one d.
+
+    Args:
+        config: settings.
+        key: of the sigma and d, the same for every learner.
+        point: ``learner``, ``sigma`` and ``d``.
+    """
+    return samples_needed(config, key, point["learner"], point["sigma"], config.patches, point["d"], "d")
+
+
+EXPERIMENT = Experiment(
+    name="dsd_dimension",
+    statement="How many samples do CNN, LCN, FCN and attention take to find a signal patch of d numbers?",
+    config=Config,
+    presets={
+        "smoke": Config(
+            learners=("cnn", "lcn", "fcn"),
+            sigmas=(0.2,),
+            trials=3,
+            n_max=200,
+            dimensions=(4, 8),
+            patches=4,
+            steps=100,
+            fcn_steps=100,
+            test=500,
+        ),
+        "desk": Config(),
+        "paper": Config(
+            trials=20,
+            n_max=32_000,
+            most_work=400_000_000,
+            test=10_000,
+            dimensions=(5, 8, 10, 15, 20, 25, 30, 40, 80),
+            patches=20,
+        ),
+    },
+    axes=lambda config: {
+        "learner": config.learners,
+        "sigma": config.sigmas,
+        "d": config.dimensions,
+    },
+    run=run,
+    claims=(
+        "cnn_takes_fewer_samples_than_lcn_with_longer_patches",
+        "lcn_grows_with_the_dimension",
+    ),
+    cost={"smoke": 20, "desk": 420, "paper": 20_000},
+    version=1,
+    precision="float32",
+    tolerance=0.3,
+    paired=("learner",),
+)
