@@ -136,7 +136,7 @@ def draw_signal(
     patch = jax.random.randint(k_patch, (n,), 0, k)
     here = patch[:, None] == jnp.arange(k, dtype=patch.dtype)[None, :]
     noise = jax.random.normal(k_noise, (n * k * d,), w.dtype).reshape(n, k, d)  # drawn flat: compiles faster
-    signal = (here * y[:, None])[:, :, None] * w[None, None, :]
+    signal = jnp.where(here, y[:, None], 0)[:, :, None] * w[None, None, :]
     return Draw(signal + sigma * noise, y, patch, w)
 
 
