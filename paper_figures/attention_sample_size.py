@@ -21,6 +21,8 @@ from theory.attention_sample_size import predict_growth
 __all__ = ["FIGURE"]
 
 _MODELS = {"rfa": "RFA", "brfa": "BRFA", "rfmlp": "RFMLP"}
+_ARROW = 1.45
+"""Length of an arrow, as a factor."""
 _ABOUT = {"marker": "o", "markerfacecolor": "white", "markeredgewidth": 0.7, "linestyle": ""}
 
 
@@ -28,7 +30,7 @@ def _at_least(ax: Axes, x: float, y: float, colour: str, marker: str, up: bool) 
     """A hollow mark with an arrow: not below it, or not above it."""
     ax.annotate(
         "",
-        (x, y * (1.45 if up else 1 / 1.45)),
+        (x, y * (_ARROW if up else 1 / _ARROW)),
         (x, y),
         arrowprops={"arrowstyle": "->", "color": colour, "linewidth": 0.8, "shrinkA": 2, "shrinkB": 0},
     )
@@ -38,7 +40,8 @@ def _at_least(ax: Axes, x: float, y: float, colour: str, marker: str, up: bool) 
 def _curves(ax: Axes, data: xr.Dataset, sweep: str, axis: str, task: str) -> None:
     """Geometric means over the trials; hollow where some trial did not get there, or was there at the least size."""
     ends = []
-    ax.set(xscale="log", yscale="log")
+    every = data[f"{sweep}_half"].sel(task=task)
+    ax.set(xscale="log", yscale="log", ylim=(float(every.min()) / 1.6, float(every.max()) * 1.6))
     for learner, (text, colour, marker) in LEARNERS.items():
         if learner not in data.learner.values:
             continue
