@@ -1,16 +1,16 @@
 """How many samples do CNN, LCN, FCN and attention take to find one signal patch among k?
 
-Samples n* to a risk of the oracle loss plus a tolerance, against the number k of patches of ``dimension`` numbers; data, networks
-and both protocols are those of ``experiments.dsd_protocol``. sigma is the standard deviation of a noise coordinate at a
-signal of length 1; that of the authors was **not found**, so that there are three.
+Samples n* to a risk of the oracle loss plus tolerance, against the number k of patches of ``dimension`` numbers. Data,
+networks and both protocols are those of ``experiments.dsd_protocol``. sigma is the standard deviation of a noise
+coordinate at a signal of length 1; that of the authors was **not found**, so that there are three.
 
 Arrays, for (learner, sigma, k): ``n_star``, its 95 % band ``low`` and ``high``, ``censored`` (+1 above, -1 at most, 0
 neither), ``low_open`` and ``high_open`` as in ``theory.crossing.Crossing``; ``largest``, the largest n that could be
 tried; ``sizes`` (step) that were visited, rising, and 0 after the last; ``losses`` (trial, step), the risk on the test
 sample, and ``mistakes``, the share of wrong labels, both 0 after the last size. For (sigma, k): ``target``,
-``oracle`` and ``linear_floor``; ``bayes_risk``, the least risk of all; ``alignment``, the squared cosine with the signal
-that the target asks for; and ``predicted`` (estimator), the n at which each estimate of ``theory.dynamic_signal`` has
-that alignment.
+``oracle`` and ``linear_floor``; ``bayes_risk``, the least risk of all; ``alignment``, the squared cosine with the
+signal that the target asks for; and ``predicted`` (estimator), the n at which each estimate of
+``theory.dynamic_signal`` has that alignment.
 
 Reference:
     Lahoti, Karp, Winston, Singh, Li, ICLR 2024 (arXiv 2403.15707): the question; orders are recalled.
@@ -87,7 +87,7 @@ EXPERIMENT = Experiment(
         "cnn_takes_fewer_samples_than_lcn_with_more_patches",
         "lcn_takes_fewer_samples_than_fcn",
         "lcn_stays_above_the_patch_known_line",
-        "lcn_grows_faster_than_patches",
+        "more_patches_cost_an_lcn_more_than_a_cnn",
     ),
     cost={"smoke": 20, "desk": 420, "paper": 20_000},
     version=1,

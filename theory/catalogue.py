@@ -9,6 +9,7 @@ from theory import (
     attention_sample_size,
     augmentation,
     digits_sample_complexity,
+    dsd_separation,
     elesedy_zaidi,
     emlp_data_efficiency,
     induced_representations,
@@ -53,6 +54,7 @@ _MODULES = (
     attention_contests,
     attention_sample_size,
     attention_mixture,
+    dsd_separation,
 )
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for module in _MODULES for claim in module.CLAIMS}

@@ -240,7 +240,7 @@ def test_the_callers_precision_does_not_matter(small):
         (
             "dsd_patches",
             {"tolerance": -0.05},
-            "tolerance has to be above 0, got -0.05: the target 0.0322405 is not above the oracle loss 0.0822405 at k = 4",
+            "got -0.05: the target 0.0322405 is not above the oracle loss 0.0822405 at k = 4, sigma = 0.2",
         ),
         ("dsd_dimension", {"tolerance": 0.0}, "is not above the oracle loss 0.0822405 at k = 4, sigma = 0.2"),
         ("dsd_dimension", {"sigmas": (-0.1,)}, "sigmas has to be made of different numbers from 0 to 10, got (-0.1,)"),
