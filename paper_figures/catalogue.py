@@ -12,6 +12,9 @@ from paper_figures import (
     breaking_sweep,
     circle_gain,
     digits_sample_complexity,
+    dsd_collapse,
+    dsd_dimension,
+    dsd_patches,
     emlp_data_efficiency,
     exp_image_fraction,
     generalisation_gap,
@@ -71,6 +74,9 @@ FIGURES: dict[str, Figure] = {
         attention_sample_size.FIGURE,
         attention_mixture.FIGURE,
         attention_norms.FIGURE,
+        dsd_patches.FIGURE,
+        dsd_dimension.FIGURE,
+        dsd_collapse.FIGURE,
     )
 }
 """Name -> figure."""

@@ -269,6 +269,28 @@ def attention_mixture(draw):
     )
 
 
+def signal(axis):
+    """Results of a sweep of sample complexities; some are bounds."""
+
+    def made_up(draw):
+        learner, sigma, x = ["cnn", "lcn", "attention", "overlap", "fcn"], [0.1, 0.2], [4, 8, 32]
+        shape = len(learner), len(sigma), len(x)
+        n = 10.0 ** draw.uniform(1, 3, shape)
+        n[-1, :, -1], n[2, 0] = 1000, 4
+        swept = ("learner", "sigma", axis)
+        arrays = {"n_star": n, "low": n / 1.3, "high": n * 1.3, "censored": (n == 1000) * 1 - (n == 4)}
+        floor = np.broadcast_to([0.05, 0.2, 0.4], shape[1:])
+        return xr.Dataset(
+            {name: (swept, values) for name, values in arrays.items()}
+            | {"linear_floor": (swept[1:], floor), "target": (swept[1:], np.full_like(floor, 0.1))}
+            | {"predicted": (("estimator", *swept[1:]), draw.uniform(2, 9, (2, *shape[1:])))}
+            | {"losses": ((*swept, "trial", "step"), draw.uniform(0, 1, (*shape, 3, 4)))},
+            coords={"learner": learner, "sigma": sigma, axis: x, "estimator": ["lcn", "lcn, patch known"]},
+        )
+
+    return made_up
+
+
 def view_pooling(draw):
     methods = ["mean", "max", "sum", "gru", "attention", "attention_sizes", "attention_staged"]
     views, trials = [1, 2, 6, 12, 24], 3
@@ -297,6 +319,8 @@ RESULTS = {
     "exp_image_fraction": exp_image_fraction,
     "haar_sampling_error": haar_sampling_error,
     "turned_kernels": turned_kernels,
+    "dsd_patches": signal("k"),
+    "dsd_dimension": signal("d"),
     "view_pooling": view_pooling,
     "registration": registration,
     "pose_band_limit": pose_band_limit,
