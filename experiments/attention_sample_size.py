@@ -202,7 +202,7 @@ EXPERIMENT = Experiment(
         "attention_does_not_pay_for_keys",
         "bias_saves_samples_for_correlations",
     ),
-    cost={"smoke": 25, "desk": 240, "paper": 20_000},
+    cost={"smoke": 25, "desk": 220, "paper": 20_000},
     version=1,
     precision="float64",
     tolerance=1e-3,
