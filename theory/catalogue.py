@@ -9,6 +9,7 @@ from theory import (
     attention_sample_size,
     augmentation,
     digits_sample_complexity,
+    dynamic_signal_claims,
     dsd_separation,
     elesedy_zaidi,
     emlp_data_efficiency,
@@ -55,6 +56,7 @@ _MODULES = (
     attention_sample_size,
     attention_mixture,
     dsd_separation,
+    dynamic_signal_claims,
 )
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for module in _MODULES for claim in module.CLAIMS}

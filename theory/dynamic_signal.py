@@ -431,7 +431,8 @@ def predict_alignment(estimator: str, k: int, d: int, sigma: float, n: np.ndarra
 
     With ``m_i = 1/n sum_j y_j x_j^(i)``, the first step of gradient descent from zero, the estimates are ``sum_i m_i``
     (cnn), ``m_i`` for w* (lcn), all of m for ``sum_t mu_t`` (fcn); with the patch known the means are over the samples
-    whose patch is the signal's.
+    whose patch is the signal's. What is left out is of order 1 / d, and k / n: patches do not hold the signal equally
+    often, which for fcn adds ``(k - 1) / n`` to the denominator.
 
     Args:
         estimator: a key of ``ESTIMATORS``.
