@@ -72,8 +72,9 @@ def source(theorem: str, known: str = "derived") -> Source:
 # --- training and the group -------------------------------------------------------------------------------------------
 
 _K, _D, _N, _SIGMA = 3, 4, 40, 0.3
-Move = tuple[Callable[[jax.Array], jax.Array], Callable[[Params], Params]]
-"""What a group element does to images (..., k, d), and to the parameters of a network."""
+Element = dict[str, jax.Array]
+"""One element of each network's group: the matrix ``shared`` by all patches, each patch's ``own``, that of the
+``whole`` image, the ``order`` of the patches, and a ``shift`` of the numbers."""
 
 
 def _orthogonal(draw: np.random.Generator, *shape: int) -> np.ndarray:
@@ -88,38 +89,42 @@ def _signed_permutation(draw: np.random.Generator, *shape: int) -> np.ndarray:
     return np.eye(shape[-1])[order] * draw.choice([-1.0, 1.0], size=(*shape[:-1], 1))
 
 
-def _moves(key: jax.Array, matrix: Callable[..., np.ndarray]) -> dict[str, Move]:
-    """One drawn element of the group of each network."""
+def _element(key: jax.Array, matrix: Callable[..., np.ndarray]) -> Element:
     draw = generator(jax.random.fold_in(key, 1))
-    shared, own, whole = (jnp.asarray(matrix(draw, *s, s[-1])) for s in ((_D,), (_K, _D), (_K * _D,)))
-    order = draw.permutation(_K)
-
-    def flat(x: jax.Array) -> jax.Array:
-        return (x.reshape(*x.shape[:-2], -1) @ whole.T).reshape(x.shape)
-
-    def patchwise(x: jax.Array) -> jax.Array:
-        return jnp.einsum("kab,...kb->...ka", own, x[..., order, :])
-
-    def same(x: jax.Array) -> jax.Array:
-        return x[..., order, :] @ shared.T
-
-    def shift(x: jax.Array) -> jax.Array:
-        return jnp.roll(x.reshape(*x.shape[:-2], -1), 5, axis=-1).reshape(x.shape)
-
-    def on(f: Callable[[jax.Array], jax.Array]) -> Callable[[Params], Params]:
-        return lambda params: {"w": f(params["w"]), "b": params["b"]}
-
-    tied = on(lambda w: shared @ w)
-    return {
-        "cnn": (same, tied),
-        "attention": (same, tied),
-        "lcn": (patchwise, on(patchwise)),
-        "fcn": (flat, on(flat)),
-        "overlap": (shift, on(lambda w: w)),
-    }
+    shared, own, whole = (matrix(draw, *shape, shape[-1]) for shape in ((_D,), (_K, _D), (_K * _D,)))
+    return {"shared": shared, "own": own, "whole": whole, "order": draw.permutation(_K), "shift": np.array(5)}
 
 
-_MOVED = ("cnn", "attention", "lcn", "fcn", "overlap")
+def _neutral() -> Element:
+    eye, whole = np.eye(_D), np.eye(_K * _D)
+    return {"shared": eye, "own": np.stack([eye] * _K), "whole": whole, "order": np.arange(_K), "shift": np.array(0)}
+
+
+def _flat(g: Element, x: jax.Array) -> jax.Array:
+    return (x.reshape(*x.shape[:-2], -1) @ g["whole"].T).reshape(x.shape)
+
+
+def _patchwise(g: Element, x: jax.Array) -> jax.Array:
+    return jnp.einsum("kab,...kb->...ka", g["own"], x[..., g["order"], :])
+
+
+def _alike(g: Element, x: jax.Array) -> jax.Array:
+    return x[..., g["order"], :] @ g["shared"].T
+
+
+def _shifted(g: Element, x: jax.Array) -> jax.Array:
+    return jnp.roll(x.reshape(*x.shape[:-2], -1), g["shift"], axis=-1).reshape(x.shape)
+
+
+_ACTIONS = {
+    "cnn": (_alike, lambda g, w: g["shared"] @ w),
+    "attention": (_alike, lambda g, w: g["shared"] @ w),
+    "lcn": (_patchwise, _patchwise),
+    "fcn": (_flat, _flat),
+    "overlap": (_shifted, lambda g, w: w),
+}
+"""What an element does to images (..., k, d), and to the weights."""
+_MOVED = tuple(_ACTIONS)
 _ROTATED = ("cnn", "lcn", "fcn")
 """The networks whose training Adam takes out of its group."""
 
@@ -133,32 +138,27 @@ def _by_adam(network: Network, params: Params, draw: Draw, weights: jax.Array) -
         return descend(network, params, draw.x, draw.y, weights, 60, optax.adam(0.03))
 
 
-def _trained(key: jax.Array, names: tuple[str, ...], rule: Callable[..., Params], moves: dict[str, Move]) -> np.ndarray:
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _trained(key: jax.Array, names: tuple[str, ...], rule: Callable[..., Params], g: Element) -> jax.Array:
     """Predictions on 20 images after training, data and initial weights moved; a row for each network."""
     k_data, k_test, k_start = jax.random.split(key, 3)
-
-    @jax.jit
-    def predictions() -> list[jax.Array]:
-        draw = draw_signal(k_data, _N, _K, _D, _SIGMA)
-        test = draw_signal(k_test, 20, _K, _D, _SIGMA, draw.w)
-        weights, found = jnp.full(_N, 1 / _N), []
-        for name in names:
-            network, (on_images, on_params) = NETWORKS[name], moves[name]
-            start = on_params(network.init(jax.random.clone(k_start), _K, _D, 0.2))
-            moved = draw._replace(x=on_images(draw.x))
-            found.append(network.apply(rule(network, start, moved, weights), on_images(test.x)))
-        return found
-
-    return np.stack(predictions())
-
-
-_STILL: dict[str, Move] = dict.fromkeys(_MOVED, (lambda x: x, lambda params: params))
+    draw = draw_signal(k_data, _N, _K, _D, _SIGMA)
+    test = draw_signal(k_test, 20, _K, _D, _SIGMA, draw.w)
+    weights, found = jnp.full(_N, 1 / _N), []
+    for name in names:
+        network, (on_images, on_weights) = NETWORKS[name], _ACTIONS[name]
+        start = network.init(jax.random.clone(k_start), _K, _D, 0.2)
+        start["w"] = on_weights(g, start["w"])
+        found.append(
+            network.apply(rule(network, start, draw._replace(x=on_images(g, draw.x)), weights), on_images(g, test.x))
+        )
+    return jnp.stack(found)
 
 
 def _trained_evidence(
     key: jax.Array, names: tuple[str, ...], rule: Callable[..., Params], matrix: Callable[..., np.ndarray]
 ) -> Evidence:
-    return Evidence("image", np.arange(20), _trained(key, names, rule, _moves(key, matrix)), names)
+    return Evidence("image", np.arange(20), _trained(key, names, rule, _element(key, matrix)), names)
 
 
 # --- networks ---------------------------------------------------------------------------------------------------------
@@ -342,7 +342,7 @@ def _drawn_oracles(key: jax.Array, noisy: bool) -> Evidence:
 
 
 def _fitted(
-    key: jax.Array, name: str, k: int, d: int, sigma: float | jax.Array, n: int, scale: float
+    key: jax.Array, name: str, k: int, d: int, sigma: float | jax.Array, n: int, scale: float | jax.Array
 ) -> tuple[jax.Array, Draw]:
     """Outputs of a trained network on 2000 new images, and these."""
     k_data, k_test, k_start = jax.random.split(key, 3)
@@ -354,23 +354,28 @@ def _fitted(
     return network.apply(found, test.x), test
 
 
-def _against_bayes(key: jax.Array, right: bool) -> Evidence:
-    """Risk and 0/1 error of the posterior mean, over those of each trained network on the same images."""
-    sigma, names = 0.7, tuple(NETWORKS)
+@jax.jit
+def _bayes_ratios(key: jax.Array, right: jax.Array) -> jax.Array:
+    """(trials, networks, 2): risk and 0/1 error of the posterior mean over those of trained networks, same images."""
+    sigma = 0.7
 
     def trial(key: jax.Array) -> jax.Array:
         found = []
-        for name in names:
-            f, test = _fitted(jax.random.clone(key), name, 4, 8, sigma, 250, NETWORKS[name].scale)
-            best = bayes_predictor(test.x, test.w if right else jnp.roll(test.w, 1), sigma)
+        for name, network in NETWORKS.items():
+            f, test = _fitted(jax.random.clone(key), name, 4, 8, sigma, 250, network.scale)
+            best = bayes_predictor(test.x, jnp.where(right, test.w, jnp.roll(test.w, 1)), sigma)
             (risk, error), (least_risk, least_error) = (
                 (jnp.mean((p - test.y) ** 2), jnp.mean(p * test.y <= 0, dtype=p.dtype)) for p in (f, best)
             )
             found.append(jnp.stack([least_risk / risk, least_error / error]))
         return jnp.stack(found)
 
-    ratios = np.asarray(jax.lax.map(trial, jax.random.split(key, 8)))
-    return mean_evidence("network", names, ratios.T, ("risk", "0/1 error"))
+    return jax.lax.map(trial, jax.random.split(key, 8))
+
+
+def _against_bayes(key: jax.Array, right: bool) -> Evidence:
+    ratios = np.asarray(_bayes_ratios(key, jnp.asarray(right)))
+    return mean_evidence("network", tuple(NETWORKS), ratios.T, ("risk", "0/1 error"))
 
 
 _NOISE = np.array([0.1, 0.15, 0.2])
@@ -384,15 +389,23 @@ def _floors(key: jax.Array) -> np.ndarray:
     return np.array([linear_floor(k, sigma) for sigma in _NOISE]) * (1 + k * d / (n - k * d - 1))
 
 
-def _trapped(key: jax.Array, scale: float) -> Evidence:
+@jax.jit
+def _losses_from(key: jax.Array, scale: jax.Array) -> jax.Array:
+    """(trials, sigmas), of trained fully connected networks."""
+    k, d, n = _TRAP
+
     def trial(key: jax.Array) -> jax.Array:
         def at(sigma: jax.Array) -> jax.Array:
-            f, test = _fitted(key, "fcn", _TRAP[0], _TRAP[1], sigma, _TRAP[2], scale)
+            f, test = _fitted(key, "fcn", k, d, sigma, n, scale)
             return jnp.mean((f - test.y) ** 2)
 
         return jax.vmap(at)(jnp.asarray(_NOISE))
 
-    return mean_evidence("sigma", _NOISE, np.asarray(jax.lax.map(trial, jax.random.split(key, 10))).T)
+    return jax.lax.map(trial, jax.random.split(key, 10))
+
+
+def _trapped(key: jax.Array, scale: float) -> Evidence:
+    return mean_evidence("sigma", _NOISE, np.asarray(_losses_from(key, jnp.asarray(scale))).T)
 
 
 # --- Fano -------------------------------------------------------------------------------------------------------------
@@ -467,7 +480,7 @@ CLAIMS = (
         formula="A(U x, y; U w_0)(U x') = A(x, y; w_0)(x') for U in O(kd), O(d)^k and S_k, O(d) and S_k",
         source=source("equivariant algorithms"),
         kind="identity",
-        predict=lambda key: _trained(key, _MOVED, _by_momentum, _STILL),
+        predict=lambda key: _trained(key, _MOVED, _by_momentum, _neutral()),
         measure=lambda key: _trained_evidence(key, _MOVED, _by_momentum, _orthogonal),
         violate=lambda key: _trained_evidence(key, _MOVED, _by_adam, _orthogonal),
         dropped="training is gradient descent (it is Adam)",
@@ -479,7 +492,7 @@ CLAIMS = (
         formula="A(P x, y; P w_0)(P x') = A(x, y; w_0)(x') for signed permutations P",
         source=source("algorithms that are not orthogonally equivariant"),
         kind="identity",
-        predict=lambda key: _trained(key, _ROTATED, _by_adam, _STILL),
+        predict=lambda key: _trained(key, _ROTATED, _by_adam, _neutral()),
         measure=lambda key: _trained_evidence(key, _ROTATED, _by_adam, _signed_permutation),
         violate=lambda key: _trained_evidence(key, _ROTATED, _by_adam, _orthogonal),
         dropped="the matrices are signed permutations (they are any orthogonal ones)",
