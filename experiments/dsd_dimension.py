@@ -84,7 +84,7 @@ EXPERIMENT = Experiment(
     },
     run=run,
     claims=("cnn_takes_fewer_samples_than_lcn_with_longer_patches",),
-    cost={"smoke": 20, "desk": 420, "paper": 20_000},
+    cost={"smoke": 20, "desk": 900, "paper": 20_000},
     version=1,
     precision="float32",
     tolerance=0.3,

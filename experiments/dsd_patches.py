@@ -89,7 +89,7 @@ EXPERIMENT = Experiment(
         "lcn_stays_above_the_patch_known_line",
         "more_patches_cost_an_lcn_more_than_a_cnn",
     ),
-    cost={"smoke": 20, "desk": 420, "paper": 20_000},
+    cost={"smoke": 20, "desk": 900, "paper": 20_000},
     version=1,
     precision="float32",
     tolerance=0.3,

@@ -23,7 +23,7 @@ def draw(inputs: Inputs) -> Picture:
 
 FIGURE = Figure(
     name="dsd_dimension",
-    title="Longer patches cost all networks alike",
+    title="Longer patches cost a CNN and an LCN alike",
     caption=(
         "Samples at which the mean risk reaches that of the best CNN that knows the signal, plus a tolerance; sigma is "
         "the standard deviation of a noise coordinate at a signal of length 1 (that of the paper's experiments was not "

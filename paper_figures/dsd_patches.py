@@ -44,6 +44,8 @@ def _curve(ax: Axes, one: xr.Dataset, axis: str, colour: str, marker: str) -> No
     style.measured(
         ax, x[inside], n[inside], one["low"].values[inside], one["high"].values[inside], colour, marker=marker
     )
+    if inside.sum() == 1:  # a band has no width there
+        ax.plot(x[[*inside.nonzero()[0]] * 2], [one["low"].values[inside], one["high"].values[inside]], color=colour)
     for i in np.flatnonzero(~inside):
         _bound(ax, x[i], n[i], colour, marker, int(censored[i]))
     linear = inside & (one["linear_floor"].values <= one["target"].values)
@@ -68,7 +70,7 @@ def panels(data: xr.Dataset, axis: str, label: str) -> Picture:
         ax.set_xlabel(label)
         ax.set_xticks(at_sigma[axis].values, [f"{value:g}" for value in at_sigma[axis].values], minor=False)
         ax.minorticks_off()
-    axes[0].set_ylim(bottom=1)
+    axes[0].set_ylim(1, 4 * float(data["n_star"].max()))
     axes[0].set_ylabel(f"samples $n^*$ to oracle risk + {config['tolerance']:g}")
     known, step = _LINES.values()
     lcn = LEARNERS["lcn"][1]
