@@ -260,13 +260,13 @@ def _cosine(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.sum(a * b, -1) ** 2 / (jnp.sum(a**2, -1) * jnp.sum(b**2, -1))
 
 
-def _one_step(draw: Draw, patch_known: bool) -> jax.Array:
+def _one_step(draw: Draw, patch_known: bool | jax.Array) -> jax.Array:
     """The squared cosines of all estimators, in the order of ``ESTIMATORS``."""
     signed = draw.y[:, None, None] * draw.x
     (_, k, _), w = signed.shape, draw.w[None, :]
     mean = signed.mean(0)
     own = jax.nn.one_hot(draw.patch, k, dtype=signed.dtype)[:, :, None]
-    known = jnp.mean(own * signed, axis=0) if patch_known else mean
+    known = jnp.where(patch_known, jnp.mean(own * signed, axis=0), mean)
     found = [
         _cosine(mean.sum(0), draw.w),
         _cosine(mean, w).mean(),
@@ -281,14 +281,21 @@ def _predicted_steps(key: jax.Array) -> np.ndarray:
     return np.array([[predict_alignment(name, *setting).item() for setting in _SETTINGS] for name in _ALIGNED])
 
 
-def _measured_steps(key: jax.Array, patch_known: bool) -> Evidence:
-    samples = []
+@jax.jit
+def _steps_taken(key: jax.Array, patch_known: jax.Array) -> list[jax.Array]:
+    """(trials, estimators) for each setting."""
+    found = []
     for number, (k, d, sigma, n) in enumerate(_SETTINGS):
 
         def trial(key: jax.Array, size: tuple = (n, k, d, sigma)) -> jax.Array:
             return _one_step(draw_signal(key, *size), patch_known)
 
-        samples.append(jax.lax.map(trial, jax.random.split(jax.random.fold_in(key, number), 100)))
+        found.append(jax.lax.map(trial, jax.random.split(jax.random.fold_in(key, number), 60)))
+    return found
+
+
+def _measured_steps(key: jax.Array, patch_known: bool) -> Evidence:
+    samples = _steps_taken(key, jnp.asarray(patch_known))
     names = [f"({k}, {d}, {sigma}, {n})" for k, d, sigma, n in _SETTINGS]
     return mean_evidence("(k, d, sigma, n)", names, np.transpose(samples, (2, 0, 1)), _ALIGNED)
 

@@ -149,7 +149,7 @@ def test_training_is_that_of_numpy(name):
     w, b = np.array(start["w"]).ravel(), 0.0
     v_w, v_b = np.zeros_like(w), 0.0
     for _ in range(40):
-        each = {"cnn": w[None], "lcn": w[None], "fcn": w.reshape(-1, K * D)}[name]
+        each = w.reshape(K, -1) if name == "fcn" else w[None]
         z = (shown * each[None]).sum(-1)
         r = (phi(z, b).sum(1) - y)[:, None] * (np.abs(z) > b) / 20
         g = np.einsum("nk,nkp->kp", r, shown)
