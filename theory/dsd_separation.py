@@ -68,7 +68,7 @@ def required_alignment(k: int, sigma: float, target: float) -> float:
 
     Example:
         >>> round(required_alignment(8, 0.2, oracle_loss(8, 0.2) + 0.03), 2)
-        0.86
+        0.81
     """
     oracle = oracle_loss(k, sigma)
     if not oracle < target < 1:
