@@ -41,7 +41,7 @@ def draw(inputs: Inputs) -> Picture:
         ax.set_title(TITLES[law], loc="center")
         first, middle = (float(data.m[k]) for k in (0, len(data.m) // 2))
         lowest = float(np.exp(np.log(data.gap.sel(law=law, m=middle)).mean("trial").min()))
-        style.reference_slope(ax, -1, (first, lowest * middle / first / 3), middle / first)
+        style.reference_slope(ax, -1, (first, lowest * middle / first / 6), middle / first)
         style.label_ends(ax, ends)
     axes[0].set_ylabel("gap / variance")
     style.key(figure, measured="geometric mean", trials=data.sizes["trial"], theory="slope of theory")

@@ -375,9 +375,8 @@ def train(
     """Gradient descent with momentum, ``v <- momentum v + grad``, ``params <- params - steps v``, ``b <- max(b, 0)``.
 
     Everything but ``n_steps`` may be traced: map it over trials, over sample sizes (``weights``) and over step sizes.
-    Fastest on a CPU is a ``vmap`` over sizes and steps with x unbatched, which then share one product of matrices,
-    inside a ``lax.map`` over trials. Thresholds make the result a discontinuous function of the start: after some
-    hundred steps float32 and float64 may end in two different minima.
+    A ``vmap`` over sizes and steps with x unbatched shares one product of matrices. Thresholds make the result a
+    discontinuous function of the start: after some hundred steps float32 and float64 may end in two different minima.
 
     Args:
         network: architecture.
