@@ -160,7 +160,7 @@ def _trained(config: Config) -> Any:
 def _by_steps(config: Config, key: jax.Array) -> dict[str, np.ndarray]:
     """One trial of the layer that is trained; arrays (size, task)."""
     program = _trained(dataclasses.replace(config, learners=NAMES))
-    found = [program(key, jnp.int32(n)) for n in config.sizes]
+    found = [program(jax.random.clone(key), jnp.int32(n)) for n in config.sizes]  # one draw, of which n are used
     return {name: np.stack([np.asarray(one[name], np.float64) for one in found]) for name in found[0]}
 
 
