@@ -36,7 +36,7 @@ import xarray as xr
 
 from equiv.layers import biased, random_feature_attention
 from experiments.attention_fits import CHUNK, LEARNERS, Constants, errors, matrices
-from experiments.data.tokens import TARGETS, draw_directions, draw_tokens, labels
+from experiments.data.tokens import TARGETS, columns, draw_directions, draw_tokens
 from experiments.record import Experiment, Point, among, positive, whole
 from experiments.train import fit_watched
 
@@ -94,11 +94,6 @@ class Config:
         return tuple((target, degree) for target in self.targets for degree in self.degrees)
 
 
-def _columns(config: Config, x: jax.Array, beta: jax.Array) -> jax.Array:
-    """The labels of all tasks, (n, t)."""
-    return jnp.stack([labels(x, beta, target, degree) for target, degree in config.tasks], axis=1)
-
-
 def _by_ridge(config: Config, key: jax.Array, name: str) -> dict[str, np.ndarray]:
     """One trial of a learner with a kernel; arrays (size, task)."""
     train_key, test_key, beta_key, head_key = jax.random.split(key, 4)
@@ -107,7 +102,9 @@ def _by_ridge(config: Config, key: jax.Array, name: str) -> dict[str, np.ndarray
     beta = draw_directions(beta_key, config.dimension)
     constants = Constants(config.scale, config.mean, config.lift)
     gram, cross = matrices(LEARNERS[name], constants, head_key, x, test, config.heads)
-    return errors(gram, cross, _columns(config, x, beta), _columns(config, test, beta), config.sizes, config.ridges)
+    return errors(
+        gram, cross, columns(x, beta, config.tasks), columns(test, beta, config.tasks), config.sizes, config.ridges
+    )
 
 
 @functools.cache
@@ -140,7 +137,7 @@ def _trained(config: Config) -> Any:
             found = fit_watched(loss, watch, start, fit_key, n, **how, least="valid")
             return found.seen["valid"][found.best], jnp.mean((layer.apply(found.params, test) * size - y_test) ** 2)
 
-        every = [_columns(config, v, beta).T for v in (x, valid, test)]
+        every = [columns(v, beta, config.tasks).T for v in (x, valid, test)]
         rates = jnp.asarray(config.learning_rates, kind)
         on_rates = jax.vmap(one, in_axes=(None, None, None, 0))
         watched, tested = jax.lax.map(lambda ys: on_rates(*ys, rates), tuple(every))

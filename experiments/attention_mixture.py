@@ -32,7 +32,7 @@ import numpy as np
 import xarray as xr
 
 from experiments.attention_fits import LEARNERS, Constants, errors, matrices
-from experiments.data.tokens import draw_directions, draw_tokens, labels
+from experiments.data.tokens import columns, draw_directions, draw_tokens
 from experiments.record import Experiment, Point, among, positive, whole
 
 __all__ = ["EXPERIMENT", "NAMES", "Config", "mixed", "run"]
@@ -94,10 +94,8 @@ def _samples(config: Config, key: jax.Array, matrix: jax.Array) -> list[tuple[ja
     beta = draw_directions(beta_key, config.dimension)
     kinds = (train_key, max(config.sizes)), (test_key, config.test)
     tokens = [draw_tokens(part, n, config.keys, config.dimension) for part, n in kinds]
-    return [
-        (x, jnp.stack([labels(x, beta, "correlation", degree, matrix) for degree in config.degrees], axis=1))
-        for x in tokens
-    ]
+    tasks = [("correlation", degree) for degree in config.degrees]
+    return [(x, columns(x, beta, tasks, matrix)) for x in tokens]
 
 
 def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:

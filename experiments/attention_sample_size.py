@@ -27,12 +27,11 @@ import dataclasses
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
 from experiments.attention_fits import LEARNERS, Constants, errors, matrices
-from experiments.data.tokens import draw_directions, draw_tokens, labels
+from experiments.data.tokens import columns, draw_directions, draw_tokens
 from experiments.record import Experiment, Point, among, positive, whole
 
 __all__ = ["EXPERIMENT", "NAMES", "TASKS", "Config", "run", "sample_size"]
@@ -107,7 +106,7 @@ def _samples(key: jax.Array, n: int, n_test: int, n_keys: int, d: int) -> list[t
     train_key, test_key, beta_key = jax.random.split(key, 3)
     beta = draw_directions(beta_key, d)
     tokens = draw_tokens(train_key, n, n_keys, d), draw_tokens(test_key, n_test, n_keys, d)
-    return [(x, jnp.stack([labels(x, beta, *task) for task in TASKS], axis=1)) for x in tokens]
+    return [(x, columns(x, beta, TASKS)) for x in tokens]
 
 
 def _errors(config: Config, key: jax.Array, name: str, n_keys: int, d: int, sizes: tuple[int, ...]) -> np.ndarray:

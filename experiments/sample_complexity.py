@@ -30,6 +30,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from equiv.layers.ridge import dual_ridge
 from theory.crossing import Crossing, crossing, next_sizes
 
 __all__ = [
@@ -188,9 +189,7 @@ def kernel_ridge(
     def fit_and_test(data: Data, n: jax.Array, ridge: jax.Array, key: jax.Array) -> dict[str, jax.Array]:
         x, y = data.train
         used = weights(len(y), n, y.dtype) > 0
-        gram = jnp.where(used[:, None] & used[None, :], kernel(x, x), 0)
-        gram = gram + jnp.diag(jnp.where(used, ridge, 1).astype(y.dtype))
-        dual = jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(gram), jnp.where(used, y, 0))
+        dual = dual_ridge(kernel(x, x), y, ridge, used).coefficients
         return _tested(losses, lambda z: kernel(z, x) @ dual, data)
 
     return Learner(name, draw, fit_and_test, oracle)

@@ -11,7 +11,7 @@ Reference:
     Fu, Guo, Bai, Mei, NeurIPS 2023 (arXiv 2307.11353); the targets and the law of the tokens are recalled.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 
 from equiv import numerics
 
-__all__ = ["TARGETS", "draw_directions", "draw_tokens", "labels"]
+__all__ = ["TARGETS", "columns", "draw_directions", "draw_tokens", "labels"]
 
 
 def draw_tokens(key: jax.Array, n: int, n_keys: int, d: int, dtype: Any = float) -> Float[Array, "n k d"]:
@@ -87,3 +87,20 @@ def labels(
         [0.0, 0.64, 0.288]
     """
     return TARGETS[target](x, beta, degree, jnp.eye(x.shape[-1], dtype=x.dtype) if matrix is None else matrix)
+
+
+def columns(
+    x: Float[Array, "n k d"],
+    beta: Float[Array, " d"],
+    tasks: Sequence[tuple[str, int]],
+    matrix: Float[Array, "d d"] | None = None,
+) -> Float[Array, "n t"]:
+    """The labels of several tasks, a column for each.
+
+    Args:
+        x: (n, N + 1, d).
+        beta: (d,).
+        tasks: target and degree of each.
+        matrix: as in ``labels``.
+    """
+    return jnp.stack([labels(x, beta, target, degree, matrix) for target, degree in tasks], axis=1)

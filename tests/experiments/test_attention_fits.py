@@ -7,7 +7,7 @@ import pytest
 from sklearn.kernel_ridge import KernelRidge
 
 from experiments.attention_fits import CHUNK, LEARNERS, Constants, errors, layer_of, matrices
-from experiments.data.tokens import TARGETS, draw_directions, draw_tokens, labels
+from experiments.data.tokens import TARGETS, columns, draw_directions, draw_tokens, labels
 
 CONSTANTS = Constants(0.5, 1.0, 1.0)
 RIDGES = (1e-8, 1e-5, 1e-3, 1e-1)
@@ -16,10 +16,6 @@ RIDGES = (1e-8, 1e-5, 1e-3, 1e-1)
 def drawn(seed, n, n_keys, d, n_test):
     train, test, beta, heads = jax.random.split(jax.random.key(seed), 4)
     return draw_tokens(train, n, n_keys, d), draw_tokens(test, n_test, n_keys, d), draw_directions(beta, d), heads
-
-
-def columns(x, beta, tasks):
-    return jnp.stack([labels(x, beta, target, degree) for target, degree in tasks], axis=1)
 
 
 def test_labels_written_out():
