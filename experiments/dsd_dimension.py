@@ -1,16 +1,16 @@
 """How many samples do CNN, LCN, FCN and attention take to find a signal patch of d numbers?
 
 Samples n* to a risk of the oracle loss plus a tolerance, against the length d of the ``patches`` patches. Data,
-networks and both protocols are those of ``experiments.dsd_protocol``. sigma is the standard deviation of a noise
+networks, targets and training are those of ``experiments.dsd_protocol``. sigma is the standard deviation of a noise
 coordinate at a signal of length 1; that of the authors was **not found**, so that there are three.
 
 Arrays, for (learner, sigma, d): ``n_star``, its 95 % band ``low`` and ``high``, ``censored`` (+1 above, -1 at most, 0
-neither), ``low_open`` and ``high_open`` as in ``theory.crossing.Crossing``; ``largest``, the largest n that could be
-tried; ``sizes`` (step) that were visited, rising, and 0 after the last; ``losses`` (trial, step), the risk on the test
-sample, and ``mistakes``, the share of wrong labels, both 0 after the last size. For (sigma, d): ``target``,
-``oracle`` and ``linear_floor``; ``bayes_risk``, the least risk of all; ``alignment``, the squared cosine with the
-signal that the target asks for; and ``predicted`` (estimator), the n at which each estimate of
-``theory.dynamic_signal`` has that alignment.
+neither), ``low_open`` and ``high_open`` as in ``theory.crossing.Crossing``; ``target``, and the ``oracle`` loss it is
+counted from; ``largest``, the largest n that could be tried; ``sizes`` (step) that were visited, rising, and 0 after
+the last; ``losses`` (trial, step), the risk on the test sample, and ``mistakes``, the share of wrong labels, both 0
+after the last size. For (sigma, d): ``linear_floor``, the least risk of a linear network; ``bayes_risk``, the least of
+all; ``alignment``, the squared cosine with the signal that the target of CNN, LCN and FCN asks for; and ``predicted``
+(estimator), the n at which each estimate of ``theory.dynamic_signal`` has that alignment.
 
 Reference:
     Lahoti, Karp, Winston, Singh, Li, ICLR 2024 (arXiv 2403.15707): the question; orders are recalled.
@@ -31,7 +31,7 @@ __all__ = ["EXPERIMENT", "Config", "run"]
 class Config(Protocol):
     """Settings of dsd_dimension."""
 
-    dimensions: tuple[int, ...] = (8, 16, 32, 64)  # d, numbers of a patch
+    dimensions: tuple[int, ...] = (4, 8, 16, 32)  # d, numbers of a patch
     patches: int = 8  # k, patches of an image
 
     def __post_init__(self) -> None:
@@ -70,10 +70,10 @@ EXPERIMENT = Experiment(
         "desk": Config(),
         "paper": Config(
             trials=20,
-            n_max=32_000,
-            most_work=400_000_000,
+            n_max=256_000,
+            most_work=4_000_000_000,
             test=10_000,
-            dimensions=(5, 8, 10, 15, 20, 25, 30, 40, 80),
+            dimensions=(5, 10, 20, 40, 80),
             patches=20,
         ),
     },

@@ -1,30 +1,28 @@
 """How many samples do networks need to find one signal patch among noise: what both sweeps of it share.
 
-Data and networks are those of ``theory.dynamic_signal``. The *target* of a cell is the oracle loss, that of the best
-CNN that knows the signal, plus ``tolerance``; n* is where the mean test loss over trials reaches it
-(``experiments.sample_complexity``). All learners of a cell see the same samples. Risk is ``E (f(x) - y)^2``, sigma is
-the standard deviation of each noise coordinate, and the signal has length 1.
+Data and networks are those of ``theory.dynamic_signal``. The *target* of a learner is its own oracle loss, that of the
+best network of its kind that knows the signal, plus ``tolerance``; n* is where the mean test loss over trials reaches
+it (``experiments.sample_complexity``). CNN, LCN and FCN contain the same best network, ``sum_i phi_b(w* . x_i)``, and
+have the same target; attention has a lower one, because its best risk is lower, and the CNN of stride 1, whose places
+all add noise, a higher one (from which its own best is far: a kernel that is not the signal, but is less like its own
+shifts, does better). All learners of a cell see the same samples. Risk is ``E (f(x) - y)^2``, sigma is the standard
+deviation of each noise coordinate, and the signal has length 1.
 
-Two protocols:
+Step sizes are those of ``theory.dynamic_signal.step_sizes``, times the best of ``multiples`` on validation data.
+Attention, whose curvature has no bound on few samples, and overlap, which small steps leave in bad minima for some
+signals, have multiples of their own to choose from. The authors' own grid of rates is that of
+``experiments.dsd_authors``.
 
-* ``ours``: step sizes of ``theory.dynamic_signal.step_sizes``, times the best of ``multiples`` on validation data.
-  Attention, whose curvature has no bound on few samples, has ``attention_multiples``.
-* ``authors``: rates 0.1, 0.01, 0.001 of the weights and 0.01, 0.001, 0.0001 of b, chosen by the *test* loss, which
-  makes the losses too small. Their experiments have d or k at 20, the other from 10 to 30, at most 1000 samples, 5
-  repeats and CNN and LCN alone: ``--protocol authors --trials 5 --n-max 1000`` and the sizes. Read about, in a note of
-  the authors; their sigma, steps, batches and starts were **not found**.
-
-A sample size is tried only if ``n`` times the multiplications of one sample, ``WORK``, stays within ``most_work``; the
-first two sizes always are. Beyond, n* is censored: all that is known is that it is above.
+A sample size is tried only if ``n`` times the multiplications of one sample, ``WORK``, times the multiples stays within
+``most_work``; the first two sizes always are. Beyond, n* is censored: all that is known is that it is above.
 
 Reference:
     Lahoti, Karp, Winston, Singh, Li, Role of Locality and Weight Sharing in Image-Based Tasks: A Sample Complexity
-    Separation between CNNs, LCNs, and FCNs, ICLR 2024 (arXiv 2403.15707): the question and their protocol.
+    Separation between CNNs, LCNs, and FCNs, ICLR 2024 (arXiv 2403.15707): the question, and the target.
 """
 
 import dataclasses
 import functools
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -44,11 +42,12 @@ from theory.dynamic_signal import (
     draw_signal,
     linear_floor,
     oracle_loss,
+    oracle_on_draws,
     step_sizes,
     train,
 )
 
-__all__ = ["WORK", "Protocol", "check_targets", "largest_size", "measured", "samples_needed"]
+__all__ = ["WORK", "Protocol", "check_targets", "drawing", "largest_size", "measured", "samples_needed"]
 
 WORK: dict[str, Callable[[int, int], int]] = {
     "cnn": lambda k, d: k * d,
@@ -58,8 +57,6 @@ WORK: dict[str, Callable[[int, int], int]] = {
     "overlap": lambda k, d: (k * d) ** 2,
 }
 """Multiplications of a network on one image."""
-AUTHORS = np.array(list(itertools.product((1e-1, 1e-2, 1e-3), (1e-2, 1e-3, 1e-4))))
-"""(9, 2), rates of the weights and of b."""
 N_STEPS = 28
 """Length of the axis ``step``: sizes that may be visited."""
 
@@ -73,11 +70,11 @@ class Protocol:
     trials: int = 8  # independent signals, samples and starts
     tolerance: float = 0.03  # of the target above the oracle loss; squared error
     sizes: tuple[int, ...] = (4, 8)  # n to begin with; the grid grows by the ratio of the last two
-    n_max: int = 8000  # the largest n
-    most_work: int = 4_000_000  # n times multiplications of an image, beyond which no n is tried
-    protocol: str = "ours"  # ours, or authors: their grid of rates, chosen by the test loss
+    n_max: int = 64_000  # the largest n
+    most_work: int = 260_000_000  # n times multiplications of an image and multiples, beyond which no n is tried
     multiples: tuple[float, ...] = (1.0,)  # of our step sizes, chosen by the validation loss
     attention_multiples: tuple[float, ...] = (1.0, 0.3, 0.1)  # the same for attention, which can diverge on few samples
+    overlap_multiples: tuple[float, ...] = (1.0, 3.0, 10.0)  # the same for overlap, where small steps can get stuck
     steps: int = 300  # of gradient descent
     fcn_steps: int = 500  # the same for fcn
     validation: int = 250  # samples that rates are chosen by
@@ -87,17 +84,13 @@ class Protocol:
         among(self, "learners", tuple(WORK))
         whole(self, "trials", least=2)
         whole(self, "sizes", "n_max", "most_work", "steps", "fcn_steps", "validation", "test")
-        positive(self, "multiples", "attention_multiples")
+        positive(self, "multiples", "attention_multiples", "overlap_multiples")
         if not self.sigmas or len(set(self.sigmas)) < len(self.sigmas) or not all(0 <= s < 10 for s in self.sigmas):
             raise ValueError(f"sigmas has to be made of different numbers from 0 to 10, got {self.sigmas}")
         if len(self.sizes) < 2 or list(self.sizes) != sorted(self.sizes) or self.sizes[-1] > self.n_max:
             raise ValueError(
                 f"sizes has to be two or more in rising order, up to n_max = {self.n_max}, got {self.sizes}"
             )
-        if self.protocol not in ("ours", "authors"):
-            raise ValueError(f"protocol has to be ours or authors, got {self.protocol!r}")
-        if self.protocol == "authors" and not set(self.learners) <= {"cnn", "lcn", "fcn"}:
-            raise ValueError(f"the rates of the authors are for cnn, lcn and fcn, got learners {self.learners}")
 
 
 def check_targets(config: Protocol, patches: tuple[int, ...]) -> None:
@@ -130,21 +123,24 @@ def largest_size(config: Protocol, name: str, k: int, d: int) -> int:
 
     Example:
         >>> [largest_size(Protocol(), name, 8, 16) for name in ("cnn", "fcn", "overlap")]
-        [8000, 3906, 244]
+        [64000, 64000, 5289]
     """
-    return max(config.sizes[-1], min(config.n_max, config.most_work // WORK[name](k, d)))
+    work = WORK[name](k, d) * len(_multiples(config, name))
+    return max(config.sizes[-1], min(config.n_max, config.most_work // work))
+
+
+def _multiples(config: Protocol, name: str) -> tuple[float, ...]:
+    own = {"attention": config.attention_multiples, "overlap": config.overlap_multiples}
+    return own.get(name, config.multiples)
 
 
 @functools.cache
-def _fitted(name: str, k: int, d: int, steps: int, protocol: str) -> Learner:
+def _fitted(name: str, k: int, d: int, steps: int) -> Learner:
     """A network and its training, with data still to come; programs are shared by all sigmas."""
     network = NETWORKS[name]
 
     def fit(params: Any, x: jax.Array, y: jax.Array, weights: jax.Array, rate: jax.Array) -> Any:
-        if protocol == "authors":
-            how = Steps(rate[0], rate[1])
-        else:
-            how = Steps(*(rate * step for step in step_sizes(network, x, weights)))
+        how = Steps(*(rate * step for step in step_sizes(network, x, weights)))
         return train(network, params, x, y, weights, steps, how)
 
     return trained(
@@ -161,8 +157,15 @@ def _fitted(name: str, k: int, d: int, steps: int, protocol: str) -> Learner:
 
 
 @functools.cache
-def _drawing(k: int, d: int, sigma: float, rows: tuple[int, int, int]) -> Callable[[jax.Array], Data]:
-    """Samples to train, validate and test on, all with one signal."""
+def drawing(k: int, d: int, sigma: float, rows: tuple[int, int, int]) -> Callable[[jax.Array], Data]:
+    """What draws the samples of a trial: to train, validate and test on, all with one signal; x and y each.
+
+    Args:
+        k: patches.
+        d: numbers of a patch.
+        sigma: standard deviation of a noise coordinate.
+        rows: samples of the three parts.
+    """
 
     def draw(key: jax.Array) -> Data:
         keys = tuple(jax.random.split(key, 4))
@@ -191,33 +194,28 @@ def measured(
     Returns:
         Arrays with the names of their axes.
     """
-    own, bayes = jax.random.split(key)
-    oracle = oracle_loss(k, sigma)
+    own, bayes, drawn = jax.random.split(key, 3)
+    contained = name in ("cnn", "lcn", "fcn")
+    oracle = oracle_loss(k, sigma) if contained else oracle_on_draws(drawn, NETWORKS[name], k, d, sigma)[0]
     target = oracle + config.tolerance
     rows = largest_size(config, name, k, d), config.validation, config.test
     steps = config.fcn_steps if name == "fcn" else config.steps
-    learner = _fitted(name, k, d, steps, config.protocol)
-    learner = learner._replace(draw=_drawing(k, d, sigma, rows), oracle=oracle)
-    authors = config.protocol == "authors"
-    multiples = config.attention_multiples if name == "attention" else config.multiples
+    learner = _fitted(name, k, d, steps)
+    learner = learner._replace(draw=drawing(k, d, sigma, rows), oracle=oracle)
     found = measure(
         learner,
         own,
         config.sizes,
-        np.asarray(AUTHORS if authors else multiples, np.float32),
+        np.asarray(_multiples(config, name), np.float32),
         target,
         trials=config.trials,
-        select="test" if authors else "validation",
-        padding=4,
     )
     mistakes = found.curve.others["mistakes"]
     spare = N_STEPS - mistakes.shape[1]
     cell = ("sigma", axis)
-    alignment = required_alignment(k, sigma, target)
+    alignment = required_alignment(k, sigma, oracle_loss(k, sigma) + config.tolerance)
     predicted = [predict_samples(estimator, k, d, sigma, alignment) for estimator in ESTIMATORS]
     theory = {
-        "target": target,
-        "oracle": oracle,
         "linear_floor": linear_floor(k, sigma),
         "bayes_risk": bayes_risk(bayes, k, sigma)[0],
         "alignment": alignment,
@@ -225,7 +223,7 @@ def measured(
     return (
         stored(found, N_STEPS)
         | {"mistakes": (("trial", "step"), np.pad(mistakes, ((0, 0), (0, spare))))}
-        | {"largest": ((), np.asarray(rows[0]))}
+        | {"largest": ((), np.asarray(rows[0])), "target": ((), np.asarray(target)), "oracle": ((), np.asarray(oracle))}
         | {quantity: (cell, [[value]]) for quantity, value in theory.items()}
         | {"predicted": (("estimator", *cell), np.reshape(predicted, (-1, 1, 1)))}
     )

@@ -143,10 +143,15 @@ def crossings(dataset: xr.Dataset, learner: str, sigma: float) -> dict[int, Cros
     return found
 
 
+_CONTAINED = ("cnn", "lcn", "fcn")
+"""Networks that contain the best thresholded one, and have its target."""
+
+
 def _thresholded(dataset: xr.Dataset) -> list[Cell]:
-    """Cells where a linear network cannot reach the target."""
+    """Cells where a linear network cannot reach the target of CNN, LCN and FCN."""
     axis = sweep_axis(dataset)
-    above = (dataset["linear_floor"] > dataset["target"]).transpose("sigma", axis)
+    present = [name for name in dataset["learner"].values if name in _CONTAINED]
+    above = (dataset["linear_floor"] > dataset["target"].sel(learner=present)).all("learner").transpose("sigma", axis)
     rows = sorted(above["sigma"].values.tolist()), sorted(above[axis].values.tolist())
     return [(sigma, x) for sigma in rows[0] for x in rows[1] if bool(above.sel({"sigma": sigma, axis: x}))]
 

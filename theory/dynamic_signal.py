@@ -34,6 +34,7 @@ all closed forms are ours.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -59,6 +60,7 @@ __all__ = [
     "linear_floor",
     "oracle_loss",
     "oracle_network",
+    "oracle_on_draws",
     "predict_alignment",
     "soft_threshold",
     "step_sizes",
@@ -538,6 +540,66 @@ def oracle_loss(k: int, sigma: float) -> float:
         [0.082, 0.097, 0.113]
     """
     return oracle_network(k, sigma)[0]
+
+
+@functools.cache
+def _with_signal(network: Network, k: int, d: int, signals: int, n: int) -> Callable[..., tuple[Array, Array]]:
+    """Labels, and outputs with each signal as the weight, at a traced threshold; one row for each signal."""
+
+    def one(key: PRNGKeyArray, sigma: Array, b: Array) -> tuple[Array, Array]:
+        draw = draw_signal(key, n, k, d, sigma)
+        return draw.y, network.apply({"w": draw.w, "b": b}, draw.x)
+
+    def outputs(key: PRNGKeyArray, sigma: Array, b: Array) -> tuple[Array, Array]:
+        return jax.lax.map(lambda own: one(own, sigma, b), jax.random.split(key, signals))
+
+    return jax.jit(outputs)
+
+
+def oracle_on_draws(
+    key: PRNGKeyArray, network: Network, k: int, d: int, sigma: float, signals: int = 20, draws: int = 20_000
+) -> tuple[float, float]:
+    """The risk of the best network whose shared weight points along the signal, and its standard error.
+
+    ``min_b 1 - (E y f_b)^2 / E f_b^2`` with f_b at weight w*; the length of the weight and b are best together, the
+    same for every signal. For cnn it is ``oracle_loss``; overlap has no closed form, because what a kernel sees of a
+    signal that it is not aligned with depends on the signal, and attention's needs k integrals.
+
+    Args:
+        key: random key.
+        network: with one weight (d,): cnn, attention or overlap.
+        k: patches.
+        d: numbers of a patch.
+        sigma: standard deviation of each noise coordinate.
+        signals: drawn ones.
+        draws: images of them all together.
+
+    Raises:
+        ValueError: a network with more than one weight.
+
+    Example:
+        >>> risk, error = oracle_on_draws(jax.random.key(0), NETWORKS["attention"], k=8, d=4, sigma=0.2)
+        >>> error < 0.01 < risk < oracle_loss(8, 0.2)
+        True
+    """
+    _check_law("oracle_on_draws", k, sigma)
+    if network.init(jax.random.clone(key), k, d, 1.0)["w"].shape != (d,):
+        raise ValueError(f"oracle_on_draws needs a network with one shared weight, got {network.name}")
+    program = _with_signal(network, k, d, signals, max(draws // signals, 1))
+
+    def moments(log_b: float) -> tuple[np.ndarray, ...]:
+        y, f = (np.asarray(a, np.float64).ravel() for a in program(jax.random.clone(key), sigma, np.exp(log_b)))
+        return y * f, f**2
+
+    def risk(log_b: float) -> float:
+        first, second = (m.mean() for m in moments(log_b))
+        return float(1 - first**2 / second) if second > 0 else 1.0
+
+    least = scipy.optimize.minimize_scalar(risk, bounds=np.log([1e-3, 1e3]), method="bounded", options={"xatol": 1e-3})
+    first, second = moments(least.x)
+    a = first.mean() / second.mean()
+    influence = -2 * a * (first - first.mean()) + a**2 * (second - second.mean())
+    return float(least.fun), float(influence.std(ddof=1) / np.sqrt(len(influence)))
 
 
 # --- the rule that cannot be beaten -----------------------------------------------------------------------------------

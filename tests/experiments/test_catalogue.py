@@ -247,12 +247,6 @@ def test_the_callers_precision_does_not_matter(small):
         ("dsd_patches", {"patches": (0, 4)}, "patches has to be made of whole numbers of at least 1, got (0, 4)"),
         ("dsd_patches", {"sizes": (4,)}, "sizes has to be two or more in rising order, up to n_max = 200, got (4,)"),
         ("dsd_patches", {"trials": 1}, "trials has to be made of whole numbers of at least 2, got 1"),
-        ("dsd_patches", {"protocol": "theirs"}, "protocol has to be ours or authors, got 'theirs'"),
-        (
-            "dsd_patches",
-            {"protocol": "authors", "learners": ("attention",)},
-            "the rates of the authors are for cnn, lcn and fcn, got learners ('attention',)",
-        ),
         ("registration", {"methods": ("icp",)}, "methods has to be made of equivariant, pointnet, pointnet_augmented"),
         ("registration", {"angles": (0.0, 200.0)}, "angles has to be made of numbers from 0 to 180, none of them"),
         ("registration", {"neighbours": 97}, "neighbours and matches have to be at most points = 96"),

@@ -1,4 +1,4 @@
-"""The ends of the protocol: one patch, one number, no noise, a target that is not reached; the rates of the authors."""
+"""The ends of the protocol: one patch, one number, no noise, a target that is not reached; whose oracle."""
 
 import dataclasses
 
@@ -38,12 +38,12 @@ def test_a_target_that_is_not_reached_is_a_bound():
     assert (cell["losses"][:, ~used] == 0).all()
 
 
-def test_the_rates_of_the_authors_are_chosen_by_the_test_loss():
-
-    config = dataclasses.replace(TINY, learners=("cnn",), protocol="authors")
-    cell = found(config, "cnn", 0.1, 2, 3)
-    assert np.isfinite(cell["losses"]).all()
-    assert cell["n_star"] <= 32
+def test_targets_are_counted_from_the_own_oracle():
+    cells = {name: found(TINY, name, 0.2, 4, 3) for name in ("cnn", "lcn", "attention", "overlap")}
+    oracles = {name: float(cell["oracle"]) for name, cell in cells.items()}
+    assert oracles["attention"] < oracles["cnn"] == oracles["lcn"] < oracles["overlap"]
+    for cell in cells.values():
+        assert cell["target"] == pytest.approx(cell["oracle"] + TINY.tolerance)
 
 
 @pytest.mark.parametrize("fields", [{"attention_multiples": (0.0,)}, {"most_work": 0}, {"n_max": 4}])

@@ -282,7 +282,7 @@ def signal(axis):
         floor = np.broadcast_to([0.05, 0.2, 0.4], shape[1:])
         return xr.Dataset(
             {name: (swept, values) for name, values in arrays.items()}
-            | {"linear_floor": (swept[1:], floor), "target": (swept[1:], np.full_like(floor, 0.1))}
+            | {"linear_floor": (swept[1:], floor), "target": (swept, np.full(shape, 0.1))}
             | {"predicted": (("estimator", *swept[1:]), draw.uniform(2, 9, (2, *shape[1:])))}
             | {"losses": ((*swept, "trial", "step"), draw.uniform(0, 1, (*shape, 3, 4)))},
             coords={"learner": learner, "sigma": sigma, axis: x, "estimator": ["lcn", "lcn, patch known"]},

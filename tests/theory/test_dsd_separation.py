@@ -55,7 +55,7 @@ def results(n, floor=0.5, trials=8):
             "sizes": ((*swept, "step"), np.broadcast_to(sizes, (*scale.shape[:3], len(sizes)))),
             "largest": (swept, np.full(scale.shape[:3], 4096)),
             "linear_floor": (("sigma", "k"), np.full((1, 3), floor)),
-            "target": (("sigma", "k"), np.full((1, 3), 0.1)),
+            "target": (swept, np.full(scale.shape[:3], 0.1)),
             "predicted": (("estimator", "sigma", "k"), np.full((1, 1, 3), 50.0)),
         },
         coords={"learner": learners, "sigma": [0.2], "k": k, "estimator": ["lcn, patch known"]},

@@ -254,6 +254,30 @@ def test_oracle_network_by_quadrature(k, sigma):
     assert risk <= ds.linear_floor(k, sigma) + 1e-12
 
 
+@pytest.mark.parametrize(("k", "d", "sigma"), [(4, 3, 0.1), (8, 5, 0.3), (1, 1, 0.2)])
+def test_the_oracle_on_draws_is_that_of_the_closed_form(k, d, sigma):
+    risk, error = ds.oracle_on_draws(jax.random.key(0), ds.NETWORKS["cnn"], k, d, sigma)
+    assert abs(risk - ds.oracle_loss(k, sigma)) < 5 * error < 0.02
+
+
+@pytest.mark.parametrize("name", ["attention", "overlap"])
+def test_no_other_threshold_is_better_for_the_oracle(name):
+    """Against a grid, on the same draws, by another formula."""
+    net, key = ds.NETWORKS[name], jax.random.key(0)
+    risk, _ = ds.oracle_on_draws(key, net, 4, 3, 0.2, signals=2, draws=2000)
+    draws = [ds.draw_signal(own, 1000, 4, 3, 0.2) for own in jax.random.split(key, 2)]
+    for b in np.geomspace(0.01, 100, 30):
+        f = np.concatenate([net.apply({"w": draw.w, "b": jnp.asarray(b)}, draw.x) for draw in draws])
+        y = np.concatenate([draw.y for draw in draws])
+        a = np.linalg.lstsq(f[:, None], y)[0]
+        assert np.mean((f * a - y) ** 2) > risk - 1e-4
+
+
+def test_an_oracle_on_draws_takes_a_shared_weight():
+    with pytest.raises(ValueError, match="needs a network with one shared weight, got lcn"):
+        ds.oracle_on_draws(jax.random.key(0), ds.NETWORKS["lcn"], 4, 3, 0.2)
+
+
 def test_noted_numbers():
     assert [round(ds.oracle_loss(k, 0.2), 3) for k in (4, 8, 16)] == [0.082, 0.097, 0.113]
     assert [round(ds.oracle_network(k, 0.2)[2], 2) for k in (4, 8, 16)] == [0.24, 0.31, 0.37]
