@@ -23,7 +23,6 @@ images as they came, ``equivariance_error`` = largest change of a logit under th
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, get_args
 
 import jax
@@ -39,9 +38,10 @@ from experiments.models import Model, n_parameters
 from experiments.models.equivariant import equivariant_mlp
 from experiments.models.mlp import mlp, width_for
 from experiments.record import Experiment, Point, among, positive, whole
+from experiments.sample_complexity import Data, Learner, curve, trial_keys
 from experiments.train import fit
 
-__all__ = ["EXPERIMENT", "MODELS", "Config", "Learner", "learner", "run"]
+__all__ = ["EXPERIMENT", "MODELS", "Classifier", "Config", "Images", "classifier", "draw", "learner", "run"]
 
 MODELS = ("mlp", "mlp_augmented", "mlp_averaged", "equivariant_mlp")
 """Names of the models, in the order of the figures."""
@@ -74,14 +74,14 @@ class Config:
             raise ValueError(f"sizes has to stay within the {digits.N_TRAIN} training images, got {self.sizes}")
 
 
-class Learner(NamedTuple):
+class Classifier(NamedTuple):
     """A model and whether its training images are moved at random each time they are used."""
 
     model: Model
     augmented: bool
 
 
-def learner(config: Config, name: str) -> Learner:
+def classifier(config: Config, name: str) -> Classifier:
     """The model of that name; a perceptron's width is the one whose number of parameters is nearest to the other's.
 
     Args:
@@ -91,13 +91,13 @@ def learner(config: Config, name: str) -> Learner:
     rep = pixels(dihedral(4), digits.SIDE)
     equivariant = equivariant_mlp(rep, config.copies, config.depth, digits.N_CLASSES)
     if name == "equivariant_mlp":
-        return Learner(equivariant, augmented=False)
+        return Classifier(equivariant, augmented=False)
     width = width_for(n_parameters(equivariant), rep.dim, config.depth, digits.N_CLASSES)
     plain = mlp(rep.dim, width, config.depth, digits.N_CLASSES)
     if name == "mlp_averaged":
         averaged = Model(plain.init, lambda params, x: jnp.mean(_in_all_poses(plain, params, x), axis=0))
-        return Learner(averaged, augmented=False)
-    return Learner(plain, augmented=name == "mlp_augmented")
+        return Classifier(averaged, augmented=False)
+    return Classifier(plain, augmented=name == "mlp_augmented")
 
 
 def _in_all_poses(model: Model, params: Any, x: jax.Array) -> jax.Array:
@@ -114,95 +114,92 @@ class Images(NamedTuple):
     y: jax.Array
 
 
-class Trial(NamedTuple):
-    """What one trial is made of: its images, ``train`` in the order of the nested training sets, and two keys."""
-
-    train: Images
-    validation: Images
-    test: Images
-    start_key: jax.Array
-    fit_key: jax.Array
-
-
-@functools.partial(jax.jit, static_argnums=1)
-@functools.partial(jax.vmap, in_axes=(0, None))
-def draw(key: jax.Array, poses: Poses) -> Trial:
-    """Split the images, and turn the training images if they are to have random poses, for every key.
+def draw(key: jax.Array, poses: Poses) -> Data:
+    """The images of one trial: split, and the training images turned if they are to have random poses.
 
     Args:
-        key: one key for each trial.
+        key: of the trial.
         poses: how the training images stand.
     """
-    split_key, pose_key, start_key, fit_key = jax.random.split(key, 4)
+    split_key, pose_key = tuple(jax.random.split(key))
     x, y = map(jnp.asarray, digits.load())
     train, validation, test = (Images(x[part], y[part]) for part in digits.split(split_key))
     if poses == "random":
         rep = pixels(dihedral(4), digits.SIDE)
         train = train._replace(x=rep.act(rep.group.sample(pose_key, train.y.shape), train.x))
-    return Trial(train, validation, test, start_key, fit_key)
+    return Data(train, validation, test)
+
+
+def learner(config: Config, name: str) -> Learner:
+    """A model with its training, as the engine wants it; one and the same for all sizes, numbers of trials and rates.
+
+    Args:
+        config: settings.
+        name: one of ``MODELS``.
+    """
+    return _learner(dataclasses.replace(config, models=MODELS, sizes=(1,), trials=1, learning_rates=(1.0,)), name)
 
 
 @functools.cache
-def _starts(init: Callable[[jax.Array], Any]) -> Callable[[jax.Array], Any]:
-    return jax.jit(jax.vmap(init))
-
-
-@functools.cache
-def _program(config: Config, name: str) -> Callable[[Trial, Any, jax.Array], dict[str, jax.Array]]:
-    """Training and testing of all trials of one model; the size is traced, so one program serves all sizes."""
-    model, augmented = learner(config, name)
+def _learner(config: Config, name: str) -> Learner:
+    model, augmented = classifier(config, name)
     rep = pixels(dihedral(4), digits.SIDE)
-    rates = np.sort(np.asarray(config.learning_rates, np.float32))
 
-    def outcome(trial: Trial, start: Any, n: jax.Array) -> dict[str, jax.Array]:
+    def fit_and_test(data: Data, n: jax.Array, rate: jax.Array, key: jax.Array) -> dict[str, jax.Array]:
         def loss(params: Any, key: jax.Array, indices: jax.Array) -> jax.Array:
-            x, y = trial.train.x[indices], trial.train.y[indices]
+            x, y = data.train.x[indices], data.train.y[indices]
             if augmented:
                 x = rep.act(rep.group.sample(key, indices.shape), x)
             return optax.softmax_cross_entropy_with_integer_labels(model.apply(params, x), y).mean()
 
-        def trained(rate: jax.Array) -> tuple[Any, jax.Array]:
-            how = {"n_steps": config.steps, "batch_size": config.batch_size, "learning_rate": rate}
-            params = fit(loss, start, trial.fit_key, n, **how)
-            logits = _in_all_poses(model, params, trial.validation.x)
-            return params, _right(logits, trial.validation.y).mean()
-
-        fitted, validation = jax.vmap(trained)(jnp.asarray(rates))
-        best = jnp.argmax(validation)
-        logits = _in_all_poses(model, jax.tree.map(lambda leaf: leaf[best], fitted), trial.test.x)
-        right = _right(logits, trial.test.y)
+        start_key, fit_key = tuple(jax.random.split(key))
+        how = {"n_steps": config.steps, "batch_size": config.batch_size, "learning_rate": rate}
+        params = fit(loss, model.init(start_key), fit_key, n, **how)
+        logits = _in_all_poses(model, params, data.test.x)
+        wrong = _wrong(logits, data.test.y)
         return {
-            "accuracy": right.mean(),
-            "accuracy_upright": right[0].mean(),
+            "validation": _wrong(_in_all_poses(model, params, data.validation.x), data.validation.y).mean(),
+            "test": wrong.mean(),
+            "upright": wrong[0].mean(),
             "equivariance_error": jnp.max(jnp.abs(logits - logits[:1])) / jnp.sqrt(jnp.mean(logits**2)),
-            "learning_rate": jnp.asarray(rates)[best],
         }
 
-    return jax.jit(jax.vmap(outcome, in_axes=(0, 0, None)))
+    return Learner(name, _DRAW[config.poses], fit_and_test)
 
 
-def _right(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """1 where the largest logit is the label's, else 0; (8, batch) float32."""
-    return (jnp.argmax(logits, axis=-1).astype(labels.dtype) == labels[None, :]).astype(jnp.float32)
+_DRAW = {poses: functools.partial(draw, poses=poses) for poses in POSES}
+"""One function for each, so that it is compiled once for all models."""
+
+
+def _wrong(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """0 where the largest logit is the label's, else 1; (8, batch) float32."""
+    return (jnp.argmax(logits, axis=-1).astype(labels.dtype) != labels[None, :]).astype(jnp.float32)
 
 
 def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
     """Train one model on training sets of one size, all trials at once.
+
+    Every sample is padded to all images, which costs nothing: minibatches are drawn from the first n. So one compiled
+    program of a model serves all sizes.
 
     Args:
         config: settings.
         key: the same for every model and size.
         point: ``model`` and ``n``.
     """
-    model = learner(config, point["model"]).model
-    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, np.arange(config.trials, dtype=np.uint32))
-    trials = draw(keys, config.poses)
-    program = _program(dataclasses.replace(config, models=MODELS, sizes=(1,)), point["model"])
-    arrays = program(trials, _starts(model.init)(trials.start_key), jnp.int32(point["n"]))
+    name, rates = point["model"], np.sort(np.asarray(config.learning_rates, np.float32))
+    keys = trial_keys(key, config.trials)
+    found = curve(learner(config, name), keys, [point["n"]], rates, padding=digits.N_TRAIN, memory=np.inf)
+    arrays = {
+        "accuracy": 1 - found.losses,
+        "accuracy_upright": 1 - found.others["upright"],
+        "equivariance_error": found.others["equivariance_error"],
+        "learning_rate": rates[found.chosen],
+    }
     return xr.Dataset(
-        {name: (("trial",), np.asarray(values)) for name, values in arrays.items()}
-        | {"n_parameters": (("model",), [n_parameters(model)])},
-        coords={"trial": np.arange(config.trials), "model": [point["model"]]},
+        {array: (("trial",), values[:, 0]) for array, values in arrays.items()}
+        | {"n_parameters": (("model",), [n_parameters(classifier(config, name).model)])},
+        coords={"trial": np.arange(config.trials), "model": [name]},
     )
 
 
@@ -219,7 +216,7 @@ EXPERIMENT = Experiment(
     run=run,
     claims=("equivariance_helps_on_digits",),
     cost={"smoke": 22, "desk": 840, "paper": 840},
-    version=1,
+    version=2,
     precision="float32",
     tolerance=0.1,
     paired=("model", "n"),

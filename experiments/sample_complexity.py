@@ -19,7 +19,8 @@ is the same at every size, too, so that a trial's losses differ by n alone.
 target it grows; then sizes are added near the crossing, and beyond it while the band is open above. Where the data end
 above the target, n* is censored.
 
-Everything here is one cell of a sweep at most: a run that is stopped loses the cell it is in.
+A call of either is one cell of a sweep: a run that is stopped loses the cell it is in. A curve may be asked for one
+size at a time, so that no more than a size is lost.
 """
 
 import functools
@@ -220,15 +221,15 @@ def curve(
     Args:
         learner: what is trained.
         keys: (trials,), see ``trial_keys``.
-        sizes: rising sample sizes, two or more, up to the training rows that the learner draws.
+        sizes: rising sample sizes, one or more, up to the training rows that the learner draws.
         rates: (rates, ...), or a tree of such arrays; each is tried for every trial and size.
         select: what rates are chosen by.
         padding: ratio of the padded sizes: 2 wastes a quarter of the rows or so; more has fewer programs to compile.
         memory: bytes of training rows that are trained on side by side; one trial at least.
 
     Raises:
-        ValueError: a grid of one size, one that does not rise or goes beyond the data, or a trial and size at which no
-            rate gave a finite loss.
+        ValueError: sizes that do not rise or go beyond the data, or a trial and size at which no rate gave a finite
+            loss.
 
     Example:
         >>> def draw(key):
@@ -267,7 +268,7 @@ def measure(
     Args:
         learner: what is trained.
         key: random key of all trials and of the bootstrap.
-        sizes: the grid to begin with, rising.
+        sizes: the grid to begin with, rising, two or more.
         rates: as in ``curve``.
         target: the loss to reach.
         trials: how many, at least 2; 8 or more make a band worth its name.
@@ -277,8 +278,10 @@ def measure(
         memory: as in ``curve``.
 
     Raises:
-        ValueError: a target that is not above the learner's oracle loss, or what ``curve`` raises.
+        ValueError: a grid of one size, a target that is not above the learner's oracle loss, or what ``curve`` raises.
     """
+    if np.size(sizes) < 2:
+        raise ValueError(f"a crossing takes two sample sizes or more to begin with, got {np.asarray(sizes).tolist()}")
     if learner.oracle is not None and not target > learner.oracle:
         raise ValueError(
             f"the target {target:g} is not above {learner.oracle:g}, the oracle loss of {learner.name}, which no "
@@ -359,8 +362,8 @@ def _checked(learner: Learner, data: Data, sizes: Sequence[int]) -> int:
     """The number of training rows."""
     rows = jax.tree.leaves(data.train)[0].shape[1]
     given = np.asarray(sizes)
-    if given.ndim != 1 or len(given) < 2:
-        raise ValueError(f"a curve takes two sample sizes or more, got {given.tolist()}")
+    if given.ndim != 1 or not len(given):
+        raise ValueError(f"a curve takes one sample size or more, in a list, got {given.tolist()}")
     if not (np.issubdtype(given.dtype, np.integer) and given[0] > 0 and (np.diff(given) > 0).all()):
         raise ValueError(f"sample sizes have to be whole numbers from 1 on, in rising order, got {given.tolist()}")
     if given[-1] > rows:

@@ -10,7 +10,7 @@ import pytest
 from equiv import laws
 from equiv.groups import dihedral
 from equiv.reps import pixels
-from experiments.digits_sample_complexity import EXPERIMENT, MODELS, draw, learner
+from experiments.digits_sample_complexity import EXPERIMENT, MODELS, classifier, draw
 from experiments.models import n_parameters
 from experiments.models.mlp import width_for
 
@@ -20,7 +20,7 @@ KEY = jax.random.key(0)
 
 def network(name):
     """A model with drawn parameters, biases included, as a function of a batch of images."""
-    model = learner(SMALL, name).model
+    model = classifier(SMALL, name).model
     shapes = jax.eval_shape(model.init, jax.eval_shape(lambda: KEY))
     leaves, tree = jax.tree.flatten(shapes)
     draws = np.random.default_rng(0)
@@ -30,13 +30,13 @@ def network(name):
 
 @pytest.mark.parametrize("preset", EXPERIMENT.presets)
 def test_as_many_parameters(preset):
-    counts = [n_parameters(learner(EXPERIMENT.presets[preset], name).model) for name in MODELS]
+    counts = [n_parameters(classifier(EXPERIMENT.presets[preset], name).model) for name in MODELS]
     assert max(counts) / min(counts) < 1.01
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_parameters_and_outputs_are_float32(name):
-    model = learner(SMALL, name).model
+    model = classifier(SMALL, name).model
     params = jax.jit(model.init)(jax.random.key(1))
     assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {np.dtype(np.float32)}
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == n_parameters(model)
@@ -46,7 +46,7 @@ def test_parameters_and_outputs_are_float32(name):
 
 
 def test_only_one_model_is_augmented():
-    assert [learner(SMALL, name).augmented for name in MODELS] == [False, True, False, False]
+    assert [classifier(SMALL, name).augmented for name in MODELS] == [False, True, False, False]
 
 
 def report(name):
@@ -80,7 +80,8 @@ def test_width_is_the_nearest(wanted, depth):
 def trials():
     """Two trials as they are drawn for upright and for randomly posed training images."""
     keys = jax.random.split(jax.random.key(3), 2)
-    return {poses: draw(jax.random.clone(keys), poses) for poses in ("upright", "random")}
+    drawn = jax.vmap(draw, in_axes=(0, None))
+    return {poses: drawn(jax.random.clone(keys), poses) for poses in ("upright", "random")}
 
 
 def test_poses(trials):

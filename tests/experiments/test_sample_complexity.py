@@ -160,6 +160,7 @@ def test_what_does_not_matter(name):
     learner, rates = LEARNERS[name], np.asarray(RATES[name])
     found = curve(learner, keys(4), [9, 30, 60], rates)
     np.testing.assert_array_equal(curve(learner, keys(4), [9, 60], rates).test, found.test[:, [0, 2]])
+    np.testing.assert_array_equal(curve(learner, keys(4), [30], rates).test, found.test[:, [1]])
     again = curve(learner, keys(4), [9, 30, 60], rates, padding=8, memory=1)
     np.testing.assert_allclose(again.test, found.test, rtol=1e-12)
     np.testing.assert_allclose(again.validation, found.validation, rtol=1e-12)
@@ -225,7 +226,12 @@ def test_a_crossing_beyond_the_data_is_flagged(target, censored, n_star):
             lambda: measure(MEAN, jax.random.key(0), [4, 16], ONE, np.nan, trials=4),
             "the target nan is not above 0, the oracle loss",
         ),
-        (lambda: curve(MEAN, keys(2), [4], ONE), "a curve takes two sample sizes or more, got [4]"),
+        (lambda: curve(MEAN, keys(2), [], ONE), "a curve takes one sample size or more, in a list, got []"),
+        (lambda: curve(MEAN, keys(2), 4, ONE), "a curve takes one sample size or more, in a list, got 4"),
+        (
+            lambda: measure(MEAN, jax.random.key(0), [4], ONE, 0.2, trials=4),
+            "a crossing takes two sample sizes or more to begin with, got [4]",
+        ),
         (lambda: curve(MEAN, keys(2), [8, 4], ONE), "sample sizes have to be whole numbers from 1 on"),
         (lambda: curve(MEAN, keys(2), [0, 4], ONE), "in rising order, got [0, 4]"),
         (lambda: curve(MEAN, keys(2), [4.5, 8], ONE), "sample sizes have to be whole numbers from 1 on"),
