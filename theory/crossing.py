@@ -13,7 +13,8 @@ a grid of sizes, and three steps make one number of them:
 
 The straight lines put n* too high where the loss is convex: for ``1 / n`` by up to 6 % on a grid of ratio 2, by 1.5 %
 on one of ratio 1.4, and by 0.4 % on one of ratio 1.2. ``next_sizes`` says what to add so that the sizes are close where
-it counts.
+it counts. Lines between the logarithms of both would be exact for ``1 / n``; but then n* would depend on the zero from
+which a loss is counted, and most losses fall to a floor that is not known.
 
 A grid has two ends. If the first size already reaches the target, all that is known is *at most*; if the last one
 does not, all that is known is *above*. Both are data: ``censored`` is -1 or +1, and the number stored is the end of
@@ -26,15 +27,26 @@ Reference:
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import scipy.stats
 
-from theory.claim import generator
+from theory.claim import Evidence, generator
 
-__all__ = ["Crossing", "Estimate", "crossing", "falling", "meets", "next_sizes", "ratio", "slope"]
+__all__ = [
+    "Crossing",
+    "Estimate",
+    "crossing",
+    "falling",
+    "inside",
+    "meets",
+    "next_sizes",
+    "ratio",
+    "ratio_evidence",
+    "slope",
+]
 
 LEVEL = 0.95
 """Of every band."""
@@ -193,6 +205,29 @@ def crossing(key: jax.Array, n: np.ndarray, losses: np.ndarray, target: float, r
     return Crossing(float(n_star), low, high, int(censored), *is_open, trials, replicates, flags)
 
 
+def inside(found: Crossing) -> Crossing:
+    """The crossing itself, if the grid holds it with all its replicates; for claims that a bound cannot decide.
+
+    Args:
+        found: the crossing.
+
+    Raises:
+        ValueError: n* or a replicate of it is a bound.
+
+    Example:
+        >>> n, losses = np.array([10, 40]), np.array([[0.9, 0.1], [0.9, 0.2]])
+        >>> inside(crossing(jax.random.key(0), n, losses, 0.5)).censored
+        0
+    """
+    for sign, side in ((+1, "above the last"), (-1, "at most the first")):
+        if found.censored == sign or (found.flags == sign).any():
+            share = (found.flags == sign).mean()
+            raise ValueError(
+                f"n* = {found.n_star:.4g} is {side} size of the grid in {share:.0%} of its replicates; widen the grid"
+            )
+    return found
+
+
 def slope(x: Sequence[float], crossings: Sequence[Crossing]) -> Estimate:
     """The exponent a of ``n* ~ x^a``: the least-squares slope of log n* on log x.
 
@@ -268,6 +303,35 @@ def ratio(crossing: Crossing, other: Crossing) -> Estimate:
     censored = int(np.sign(crossing.censored - other.censored))
     value = crossing.n_star / other.n_star
     return Estimate(value, float(np.exp(low)), float(np.exp(high)), censored, *is_open, replicates)
+
+
+def ratio_evidence(axis: str, points: Any, crossings: Sequence[Crossing], others: Sequence[Crossing]) -> Evidence:
+    """Evidence from crossings: the ``ratio`` at every point, with the standard deviation of its replicates.
+
+    Where one of the two is censored the value is a bound of the ratio. Claims of the kind ``ratio`` take crossings that
+    are ``inside`` their grids.
+
+    Args:
+        axis: what the points are.
+        points: (k,).
+        crossings: (k,), above the line.
+        others: (k,), below it.
+
+    Raises:
+        ValueError: at one point both are censored on the same side.
+
+    Example:
+        >>> n, key = np.array([10, 20, 40, 80]), jax.random.key(0)
+        >>> losses = 10 / n[None] + 0.02 * np.random.default_rng(0).normal(size=(2, 8, 4))
+        >>> one, other = (crossing(key, n, each, 0.4) for each in losses)
+        >>> found = ratio_evidence("d", [8, 16], [one, one], [one, other])
+        >>> found.values.round(1).tolist(), found.trials
+        ([1.0, 1.0], 8)
+    """
+    found = [ratio(one, other) for one, other in zip(crossings, others, strict=True)]
+    error = [estimate.replicates.std(ddof=1) for estimate in found]
+    trials = min(c.trials for c in (*crossings, *others))
+    return Evidence(axis, points, [estimate.value for estimate in found], (), error, trials)
 
 
 def next_sizes(n: np.ndarray, found: Crossing, widest: float, n_max: int) -> tuple[int, ...]:

@@ -22,6 +22,8 @@ proportional to p. Two choices keep finite sizes from bending the slopes:
   form, known from their coefficients. It is the accuracy where both forms are Gaussian, which they are for large d; a
   test set would add its noise, and at d = 8 the tails of x^2, which move n* by about 10 %.
 
+The sample sizes are ``theory.crossing.crossing`` of ``1 - accuracy``.
+
 What remains is a drift of n* / p by a few percent over the sizes used, a few hundredths of a slope, less than the
 intervals.
 
@@ -34,9 +36,10 @@ the slopes 1 and 0 are derived here, for the task of the first paper and without
 import jax
 import numpy as np
 
-from theory.claim import Claim, Evidence, Source, bootstrap, generator
+from theory.claim import Claim, Evidence, Source, generator
+from theory.crossing import Crossing, crossing, inside
 
-__all__ = ["CLAIMS", "accuracies", "effective_dimension", "sample_sizes", "samples_to_reach"]
+__all__ = ["CLAIMS", "accuracies", "effective_dimension", "sample_sizes"]
 
 _LI = Source(
     author="Z. Li, Y. Zhang, S. Arora",
@@ -131,45 +134,21 @@ def accuracies(draw: np.random.Generator, learner: str, d: int, trials: int) -> 
     return found
 
 
-def samples_to_reach(level: float, sizes: np.ndarray, accuracy: np.ndarray) -> float:
-    """The sample size at which an accuracy curve crosses a level, linear in log n; infinite if it does not.
-
-    Args:
-        level: accuracy to reach.
-        sizes: (k,), increasing.
-        accuracy: (k,), the mean accuracies; replaced by its running maximum.
-
-    Example:
-        >>> round(float(samples_to_reach(0.8, np.array([10, 40]), np.array([0.7, 0.9]))), 6)
-        20.0
-    """
-    rising = np.maximum.accumulate(accuracy)
-    if not rising[0] < level <= rising[-1]:
-        return np.inf
-    above = int(np.argmax(rising >= level))
-    share = (level - rising[above - 1]) / (rising[above] - rising[above - 1])
-    low, high = np.log(sizes[above - 1]), np.log(sizes[above])
-    return float(np.exp(low + share * (high - low)))
-
-
-def _needed(key: jax.Array, learner: str, dimensions: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """n* for every dimension, its bootstrap replicates, and the number of trials."""
+def _needed(key: jax.Array, learner: str, dimensions: np.ndarray) -> list[Crossing]:
+    """n* for every dimension."""
     draw_key, resample_key = jax.random.split(key)
-    draw, trials = generator(draw_key), _TRIALS[learner]
-    curves = np.concatenate([accuracies(draw, learner, d, trials) for d in dimensions], axis=1)
-    sizes = [sample_sizes(learner, d) for d in dimensions]
-    cuts = np.cumsum([len(s) for s in sizes])[:-1]
-
-    def statistic(sample: np.ndarray) -> np.ndarray:
-        means = np.split(sample.mean(axis=0), cuts)
-        return np.array([samples_to_reach(_LEVEL, s, m) for s, m in zip(sizes, means)])
-
-    return *bootstrap(resample_key, curves, statistic), trials
+    draw, found = generator(draw_key), []
+    for own, d in zip(jax.random.split(resample_key, len(dimensions)), dimensions):
+        mistakes = 1 - accuracies(draw, learner, d, _TRIALS[learner])
+        found.append(inside(crossing(own, sample_sizes(learner, d), mistakes, 1 - _LEVEL, resamples=200)))
+    return found
 
 
 def _rate(key: jax.Array, learner: str, dimensions: np.ndarray, axis: str, points: np.ndarray) -> Evidence:
-    values, replicates, trials = _needed(key, learner, dimensions)
-    return Evidence(axis, points, values, (), replicates.std(axis=0, ddof=1), trials, replicates)
+    found = _needed(key, learner, dimensions)
+    replicates = np.stack([c.replicates for c in found], axis=1)
+    error = replicates.std(axis=0, ddof=1)
+    return Evidence(axis, points, [c.n_star for c in found], (), error, _TRIALS[learner], replicates)
 
 
 _SMALL, _LARGE, _BOTH = np.array([8, 10, 12, 16]), np.array([16, 24, 40, 64]), np.array([8, 12])
@@ -186,10 +165,10 @@ def _half(key: jax.Array, learner: str) -> Evidence:
 def _compared(key: jax.Array, learners: tuple[str, ...]) -> Evidence:
     """n* of three learners under the names of the three of the claim."""
     found = [_needed(k, learner, _BOTH) for k, learner in zip(jax.random.split(key, len(learners)), learners)]
-    errors = [replicates.std(axis=0, ddof=1) for _, replicates, _ in found]
-    return Evidence(
-        "coordinates of a half d", _BOTH, [v for v, _, _ in found], LEARNERS, errors, min(t for _, _, t in found)
-    )
+    values = [[c.n_star for c in row] for row in found]
+    errors = [[c.replicates.std(ddof=1) for c in row] for row in found]
+    trials = min(c.trials for row in found for c in row)
+    return Evidence("coordinates of a half d", _BOTH, values, LEARNERS, errors, trials)
 
 
 CLAIMS = (

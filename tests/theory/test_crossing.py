@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.optimize import isotonic_regression
 
-from theory.crossing import Crossing, crossing, falling, meets, next_sizes, ratio, slope
+from theory.crossing import Crossing, crossing, falling, inside, meets, next_sizes, ratio, ratio_evidence, slope
 
 GRID = np.geomspace(16, 1024, 13)
 KEY = jax.random.key(0)
@@ -174,6 +174,39 @@ def test_ratios_of_bounds_are_bounds(first, second, censored):
 def test_two_bounds_on_one_side_have_no_ratio(side):
     with pytest.raises(ValueError, match="so their ratio is unknown; widen the grids"):
         ratio(bound(80.0, side), bound(20.0, side))
+
+
+def test_evidence_on_ratios():
+    """At every point the ratio and the spread of its replicates; a bound stays one, and two of them are refused."""
+    one, other = (crossing(KEY, GRID, curves(n_star, seed=i), 0.2) for i, n_star in enumerate((60.0, 240.0)))
+    found = ratio_evidence(
+        "d",
+        [1, 2, 3],
+        [one, other, one],
+        [other, one, bound(80.0, 1)._replace(replicates=other.replicates, flags=other.flags)],
+    )
+    np.testing.assert_allclose(found.values, [one.n_star / other.n_star, other.n_star / one.n_star, one.n_star / 80])
+    np.testing.assert_allclose(found.standard_error[0], (one.replicates / other.replicates).std(ddof=1), rtol=1e-12)
+    assert (found.trials, found.axis, found.points.tolist()) == (8, "d", [1, 2, 3])
+    with pytest.raises(ValueError, match="so their ratio is unknown; widen the grids"):
+        ratio_evidence("d", [1], [bound(80.0, 1)], [bound(20.0, 1)])
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (bound(16.0, -1), "n* = 16 is at most the first size of the grid in 100% of its replicates; widen the grid"),
+        (
+            bound(900.0, 0)._replace(flags=np.array([0] * 6 + [1] * 3)),
+            "n* = 900 is above the last size of the grid in 33% of its replicates; widen the grid",
+        ),
+    ],
+)
+def test_a_bound_is_not_inside(found, sentence):
+    """Not even one that is a bound in some replicates alone."""
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        inside(found)
+    assert inside(bound(20.0, 0)).n_star == 20
 
 
 def refined(n, n_star, noise, n_max=10_000):

@@ -229,17 +229,6 @@ def test_a_rotation_does_not_change_the_fully_connected_learner():
     np.testing.assert_allclose(predictions(x @ u, test @ u), predictions(x, test), rtol=1e-8)
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.5, 0.86), (0.5, 0.99), (0.84, 0.86), (0.84, 0.99)])
-def test_samples_to_reach(low, high):
-    n = inductive_bias.samples_to_reach(0.85, np.array([10, 20, 40]), np.array([low, high, low]))
-    assert np.log(n / 10) / np.log(2) == pytest.approx((0.85 - low) / (high - low))
-
-
-def test_a_level_that_is_not_crossed_has_no_sample_size():
-    assert inductive_bias.samples_to_reach(0.85, np.array([10, 20]), np.array([0.5, 0.6])) == np.inf
-    assert inductive_bias.samples_to_reach(0.85, np.array([10, 20]), np.array([0.9, 0.95])) == np.inf
-
-
 # --- provenance ------------------------------------------------------------------------------------
 
 
