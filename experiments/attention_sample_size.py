@@ -3,17 +3,15 @@
 Learners have infinitely many heads: ``rfa`` and ``brfa``, attention with a law of mean zero and with the biased one,
 and ``rfmlp``, the network of one hidden layer on all tokens. Tokens are uniform on the sphere, labels without noise
 (``experiments.data.tokens``), fits are ridge regressions, ``K + ridge * I``, with the ridge chosen by the leave-one-out
-error. Error is the mean square on test sets over the variance of their labels. The *sample size at one half* is the n
-at which it falls to 1/2, first of all n, read from the line between two sizes on logarithmic axes.
+error. Error is the mean square on test sets over the variance of their labels. The *sample size at one half*, at which
+its mean over trials falls to 1/2, is read from the stored errors (``theory.attention_sample_size.crossings``).
 
 Two sweeps: over the number of keys, for tokens of length ``keys_dimension``, and over the length, for
 ``dimension_keys`` keys. In the first the network has sizes of its own, since it takes many times the samples.
 
 Arrays, of the first: ``keys_error`` (learner, trial, n_keys, keys_step, task), with the sizes in ``keys_samples``
-(learner, keys_step); ``keys_half``, the sample size at one half, (learner, trial, n_keys, task); ``keys_reached``, 1,
-or 0 if no size was enough: then ``keys_half`` is the largest, and a lower bound. Where it is the smallest, it is an
-upper bound. Of the second: ``length_error``, ``length_samples``, ``length_half``, ``length_reached``, with
-``dimension`` in the place of ``n_keys``. A task is a target and its degree.
+(learner, keys_step). Of the second: ``length_error`` and ``length_samples``, with ``dimension`` in the place of
+``n_keys``. A task is a target and its degree.
 
 An odd degree is taken for the correlation: under an even one the part of the labels that is linear in the keys has a
 large share for every N. With degree 1 the linear part is ``<beta, x_0> / d``, its share N / (N + d - 1).
@@ -34,12 +32,11 @@ from experiments.attention_fits import LEARNERS, Constants, errors, matrices
 from experiments.data.tokens import columns, draw_directions, draw_tokens
 from experiments.record import Experiment, Point, among, positive, whole
 
-__all__ = ["EXPERIMENT", "NAMES", "TASKS", "Config", "run", "sample_size"]
+__all__ = ["EXPERIMENT", "NAMES", "TASKS", "Config", "run"]
 
 NAMES = ("rfa", "brfa", "rfmlp")
 TASKS = (("query", 2), ("key_average", 2), ("correlation", 1))
 """Target and degree of each."""
-HALF = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,37 +64,14 @@ class Config:
         whole(self, "keys_sizes", "network_sizes", "dimension_sizes")
         positive(self, "scale", "ridges")
         for field in ("keys_sizes", "network_sizes", "dimension_sizes"):
-            if list(getattr(self, field)) != sorted(getattr(self, field)):
-                raise ValueError(f"{field} has to be in rising order, got {getattr(self, field)}")
+            sizes = getattr(self, field)
+            if len(sizes) < 2 or list(sizes) != sorted(sizes):
+                raise ValueError(f"{field} has to be two or more in rising order, got {sizes}")
         if len(self.keys_sizes) != len(self.network_sizes):
             raise ValueError(
                 f"network_sizes has to be as many as keys_sizes, got {len(self.network_sizes)} and "
                 f"{len(self.keys_sizes)}"
             )
-
-
-def sample_size(n: np.ndarray, error: np.ndarray) -> tuple[float, int]:
-    """Where an error first falls to one half, on straight lines between logarithms; and whether it does.
-
-    Args:
-        n: (k,), rising.
-        error: (k,).
-
-    Returns:
-        The sample size and 1; or the largest n and 0. The smallest n if the error is below one half there.
-
-    Example:
-        >>> sample_size(np.array([10, 40]), np.array([1.0, 0.25]))
-        (20.0, 1)
-    """
-    below = np.flatnonzero(error <= HALF)
-    if not below.size:
-        return float(n[-1]), 0
-    i = below[0]
-    if i == 0:
-        return float(n[0]), 1
-    share = np.log(error[i - 1] / HALF) / np.log(error[i - 1] / error[i])
-    return float(n[i - 1] * (n[i] / n[i - 1]) ** share), 1
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3, 4))
@@ -118,17 +92,6 @@ def _errors(config: Config, key: jax.Array, name: str, n_keys: int, d: int, size
     return errors(gram, cross, y, y_test, sizes, config.ridges)["error"]
 
 
-def _sweep(name: str, axis: str, found: list[np.ndarray], sizes: tuple[int, ...]) -> dict[str, tuple]:
-    """The arrays of one sweep, from errors (size, task) at each of its points."""
-    n, error = np.asarray(sizes, np.float64), np.stack(found)
-    half = np.array([[sample_size(n, curve) for curve in point.T] for point in error])
-    return {
-        f"{name}_error": ((axis, f"{name}_step", "task"), error),
-        f"{name}_half": ((axis, "task"), half[..., 0]),
-        f"{name}_reached": ((axis, "task"), half[..., 1]),
-    }
-
-
 def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
     """Fit one learner in both sweeps, in one trial.
 
@@ -140,20 +103,21 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
     name = point["learner"]
     keys_key, length_key = jax.random.split(key)
     sizes = config.network_sizes if name == "rfmlp" else config.keys_sizes
-    by_keys = [
+    keys_error = [
         _errors(config, jax.random.fold_in(keys_key, n_keys), name, n_keys, config.keys_dimension, sizes)
         for n_keys in config.keys
     ]
-    by_length = [
+    length_error = [
         _errors(config, jax.random.fold_in(length_key, d), name, config.dimension_keys, d, config.dimension_sizes)
         for d in config.dimensions
     ]
-    arrays = _sweep("keys", "n_keys", by_keys, sizes)
-    arrays |= _sweep("length", "dimension", by_length, config.dimension_sizes)
-    samples = {"keys_samples": (("learner", "keys_step"), np.array([sizes]))}
-    samples |= {"length_samples": (("learner", "length_step"), np.array([config.dimension_sizes]))}
     return xr.Dataset(
-        arrays | samples,
+        {
+            "keys_error": (("n_keys", "keys_step", "task"), np.stack(keys_error)),
+            "keys_samples": (("learner", "keys_step"), np.array([sizes])),
+            "length_error": (("dimension", "length_step", "task"), np.stack(length_error)),
+            "length_samples": (("learner", "length_step"), np.array([config.dimension_sizes])),
+        },
         coords={
             "learner": [name],
             "n_keys": list(config.keys),
@@ -202,7 +166,7 @@ EXPERIMENT = Experiment(
         "bias_saves_samples_for_correlations",
     ),
     cost={"smoke": 25, "desk": 220, "paper": 20_000},
-    version=1,
+    version=2,
     precision="float64",
     tolerance=1e-3,
     paired=("learner",),

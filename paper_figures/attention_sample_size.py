@@ -1,8 +1,8 @@
 """How many samples learners take until their error is one half, against the number of keys and the length of a token.
 
-Reads ``keys_half`` and ``keys_reached`` over (learner, trial, n_keys, task), ``length_half`` and ``length_reached``
-over (learner, trial, dimension, task), the sizes, and the settings of the run; dashed is
-``theory.attention_sample_size.predict_growth``.
+Reads ``keys_error`` over (learner, trial, n_keys, keys_step, task), ``length_error`` over (learner, trial, dimension,
+length_step, task), the sizes, and the settings of the run, through ``theory.attention_sample_size.crossings``; dashed
+is ``predict_growth`` of the same module.
 """
 
 import json
@@ -16,45 +16,33 @@ from matplotlib.lines import Line2D
 from paper_figures import style
 from paper_figures.attention_learning_curves import LEARNERS
 from paper_figures.record import Figure, Inputs
-from theory.attention_sample_size import predict_growth
+from theory.attention_sample_size import crossings, predict_growth
 
 __all__ = ["FIGURE"]
 
 _MODELS = {"rfa": "RFA", "brfa": "BRFA", "rfmlp": "RFMLP"}
-_ARROW = 1.45
-"""Length of an arrow, as a factor."""
-_ABOUT = {"marker": "o", "markerfacecolor": "white", "markeredgewidth": 0.7, "linestyle": ""}
-
-
-def _at_least(ax: Axes, x: float, y: float, colour: str, marker: str, up: bool) -> None:
-    """A hollow mark with an arrow: not below it, or not above it."""
-    ax.annotate(
-        "",
-        (x, y * (_ARROW if up else 1 / _ARROW)),
-        (x, y),
-        arrowprops={"arrowstyle": "->", "color": colour, "linewidth": 0.8, "shrinkA": 2, "shrinkB": 0},
-    )
-    ax.plot([x], [y], color=colour, zorder=4, **_ABOUT | {"marker": marker})
+_ARROW, _ROOM = 12, 1.6
+"""Points of an arrow, and what the axes leave beyond the marks, as a factor."""
+_HOLLOW = {"marker": "o", "markerfacecolor": "white", "markeredgewidth": 0.7, "linestyle": ""}
 
 
 def _curves(ax: Axes, data: xr.Dataset, sweep: str, axis: str, task: str) -> None:
-    """Geometric means over the trials; hollow where some trial did not get there, or was there at the least size."""
-    ends = []
-    every = data[f"{sweep}_half"].sel(task=task)
-    ax.set(xscale="log", yscale="log", ylim=(float(every.min()) / 1.6, float(every.max()) * 1.6))
+    """``n_1/2`` with its band; hollow where it is a bound."""
+    ax.set(xscale="log", yscale="log")
+    ends, every = [], []
     for learner, (text, colour, marker) in LEARNERS.items():
         if learner not in data.learner.values:
             continue
-        half = data[f"{sweep}_half"].sel(learner=learner, task=task).transpose(axis, "trial")
-        reached = data[f"{sweep}_reached"].sel(learner=learner, task=task).transpose(axis, "trial").values.all(axis=1)
-        least = float(data[f"{sweep}_samples"].sel(learner=learner).min())
-        inside = reached & (half.values > least).all(axis=1)
-        x = half[axis].values
-        mean, low, high = (np.exp(part) for part in style.mean_interval(np.log(half.values)))
-        style.measured(ax, x[inside], mean[inside], low[inside], high[inside], colour, marker=marker)
-        for i in np.flatnonzero(~inside):
-            _at_least(ax, x[i], mean[i], colour, marker, up=not reached[i])
-        ends.append((mean[-1], text, colour))
+        found = crossings(data, sweep, learner, task)
+        inside = {x: c for x, c in found.items() if not c.censored}
+        columns = np.array([(x, c.n_star, c.low, c.high) for x, c in inside.items()]).reshape(-1, 4).T
+        style.measured(ax, *columns, colour, marker=marker)
+        for x, c in found.items():
+            if c.censored:
+                style.bound(ax, x, c.n_star, (0, _ARROW * c.censored), colour, marker)
+        ends.append((c.n_star, text, colour))
+        every.extend(c.n_star for c in found.values())
+    ax.set_ylim(min(every) / _ROOM, max(every) * _ROOM)
     style.plain_ticks(ax.yaxis, data[f"{sweep}_samples"].values)
     ax.set_xticks(data[axis].values, [str(value) for value in data[axis].values], minor=False)
     ax.minorticks_off()
@@ -64,15 +52,15 @@ def _curves(ax: Axes, data: xr.Dataset, sweep: str, axis: str, task: str) -> Non
 def _growth(ax: Axes, data: xr.Dataset, sweep: str, axis: str, learner: str, predicted: np.ndarray, task: str) -> None:
     """The bound's growth through the first point."""
     if learner in data.learner.values:
-        half = data[f"{sweep}_half"].sel(learner=learner, task=task).transpose(axis, "trial").values
-        first = np.exp(np.log(half[0]).mean())
+        first = next(iter(crossings(data, sweep, learner, task).values())).n_star
         style.theory(ax, data[axis].values, first * predicted / predicted[0], LEARNERS[learner][1])
 
 
 def draw(inputs: Inputs) -> Picture:
     """Against the number of keys for a quadratic average over keys (a); against d for a correlation (b)."""
-    data = inputs.results["attention_sample_size"].sortby("n_keys").sortby("dimension")
-    config = json.loads(data.attrs["config"])
+    results = inputs.results["attention_sample_size"].sortby("n_keys").sortby("dimension")
+    data = results if results.sizes["trial"] > 1 else results.isel(trial=[0, 0])  # of one trial: bands of no width
+    config = json.loads(results.attrs["config"])
     figure, axes = style.panels(2, width=style.PAGE, height=3.1)
     d, n_keys = config["keys_dimension"], config["dimension_keys"]
     by_keys = np.array([predict_growth("RFMLP", "key average", 2, d, n) for n in data.n_keys.values.tolist()])
@@ -90,10 +78,10 @@ def draw(inputs: Inputs) -> Picture:
     axes[0].set_ylabel(r"samples $n_{1/2}$ at error one half")
     style.key(
         figure,
-        measured="geometric mean",
-        trials=data.sizes["trial"],
+        measured="measured on the mean error",
+        trials=results.sizes["trial"],
         theory=r"growth of $B\,/\,$Var, through the first point",
-        extra=[Line2D([], [], color=style.QUIET, label="not reached: at least", **_ABOUT)],
+        extra=[Line2D([], [], color=style.QUIET, label="bound: $n_{1/2}$ lies beyond", **_HOLLOW)],
         columns=2,
     )
     return figure
@@ -103,14 +91,14 @@ FIGURE = Figure(
     name="attention_sample_size",
     title="Attention does not pay for more keys; a bias makes longer tokens cheaper",
     caption=(
-        "Training samples at which the mean square error falls to half the variance of the labels, for infinitely many "
-        "heads. (a) A quadratic average over keys: random-feature attention (RFA, biased or not) takes about as many "
-        "samples whatever the number of keys, a random-feature network on all tokens (RFMLP) takes more and more. (b) "
-        "A correlation of query and keys: all take more samples for longer tokens, biased attention fewest. Dashed: "
-        "how B / Var grows, the squared norm of the target in the kernel's space over the variance of the labels, to "
-        "which a bound on the sample size is proportional; its height is not predicted. In (a) it is drawn for the "
-        "network alone: for attention B does not depend on N and Var falls as 1 / N, so that the bound allows a growth "
-        "that is not there."
+        "Training samples at which the mean square error, averaged over the trials, falls to half the variance of "
+        "the labels, for infinitely many heads. (a) A quadratic average over keys: random-feature attention (RFA, "
+        "biased or not) takes about as many samples whatever the number of keys, a random-feature network on all "
+        "tokens (RFMLP) takes more and more. (b) A correlation of query and keys: all take more samples for longer "
+        "tokens, biased attention fewest. Dashed: how B / Var grows, the squared norm of the target in the kernel's "
+        "space over the variance of the labels, to which a bound on the sample size is proportional; its height is "
+        "not predicted. In (a) it is drawn for the network alone: for attention B does not depend on N and Var falls"
+        " as 1 / N, so that the bound allows a growth that is not there."
     ),
     draw=draw,
     experiments=("attention_sample_size",),

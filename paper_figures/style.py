@@ -35,6 +35,7 @@ __all__ = [
     "PAGE",
     "QUIET",
     "applied",
+    "bound",
     "error_interval",
     "for_text",
     "key",
@@ -219,6 +220,22 @@ def measured(ax: Axes, x: Any, mean: Any, low: Any, high: Any, colour: str, **op
     if low is not None:
         ax.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
     ax.plot(x, mean, color=colour, **{"marker": "o", "markeredgewidth": 0, **options})
+
+
+def bound(ax: Axes, x: float, y: float, away: tuple[float, float], colour: str, marker: str) -> None:
+    """A hollow mark with an arrow: what is measured lies beyond it.
+
+    Args:
+        ax: where to draw.
+        x: position.
+        y: position.
+        away: of the arrow's head from there, in points.
+        colour: of mark and arrow.
+        marker: of the mark.
+    """
+    arrow = {"arrowstyle": "<-", "color": colour, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 2}
+    ax.annotate("", (x, y), xytext=away, textcoords="offset points", arrowprops=arrow)
+    ax.plot([x], [y], color=colour, marker=marker, markerfacecolor="white", markeredgewidth=0.7, zorder=4)
 
 
 def theory(ax: Axes, x: Any, y: Any, colour: str = INK, **options: Any) -> None:

@@ -1,7 +1,8 @@
 r"""How many samples random-feature attention takes, with more keys and longer tokens: claims on the stored runs.
 
-Setting. The experiment ``attention_sample_size`` measures ``n_1/2``, the number of samples at which the error of a fit
-falls to half the variance of the labels, for RFA, BRFA and RFMLP with infinitely many heads.
+Setting. The experiment ``attention_sample_size`` measures the error of fits of RFA, BRFA and RFMLP with infinitely many
+heads, in units of the variance of the labels. ``n_1/2`` is the number of samples at which its mean over trials falls to
+one half (``theory.crossing``).
 
 What theory says. The sample size for a given error grows at most as B / Var, with B the squared norm of the target in
 the kernel's space (``theory.attention_learning.predict_norm``, here of what is within a tenth of the target's mean
@@ -23,17 +24,22 @@ The ratio of the bounds B alone, ``((N + 2) / 4)^2 / N`` up to a constant for RF
 Known: derived, up to the targets, which are recalled; the claims are observations on fits, no theorems.
 """
 
+import functools
 import math
 
+import jax
 import numpy as np
 import xarray as xr
 
 from theory.attention_learning import predict_norm
-from theory.claim import Claim, Evidence, TooSmall, geometric_evidence
+from theory.claim import Claim, Evidence, TooSmall, key_of
+from theory.crossing import Crossing, crossing, ratio_evidence
 from theory.random_feature_attention import source
 
-__all__ = ["CLAIMS", "SHARE", "predict_growth", "predict_variance"]
+__all__ = ["CLAIMS", "HALF", "SHARE", "crossings", "predict_growth", "predict_variance"]
 
+HALF = 0.5
+"""The error at ``n_1/2``."""
 SHARE = 0.1
 """Of the target's mean square, what a function in the kernel's space may leave over in ``predict_growth``."""
 
@@ -80,52 +86,88 @@ def predict_growth(model: str, target: str, degree: int, d: int, n_keys: int) ->
     return predict_norm(model, target, degree, d, n_keys, SHARE) / predict_variance(target, degree, d, n_keys)
 
 
-# --- claims -----------------------------------------------------------------------------------------------------------
+# --- claims on stored runs --------------------------------------------------------------------------------------------
 
 _KEYS, _LENGTH = 2, 8
 _TRIALS = 8
 _FEWER, _TWICE = 0.75, 2.0
+_AXES = {"keys": "n_keys", "length": "dimension"}
+"""Sweep -> its axis."""
+Pair = tuple[str, str]
+"""Two learners."""
 
 
-def _half(dataset: xr.Dataset, sweep: str, learner: str, task: str) -> xr.DataArray:
-    """``n_1/2`` over (axis, trial)."""
+@functools.cache
+def _resampling(point: int) -> jax.Array:
+    return jax.random.fold_in(key_of("attention_sample_size"), np.uint32(point))
+
+
+def crossings(dataset: xr.Dataset, sweep: str, learner: str, task: str) -> dict[int, Crossing]:
+    """``n_1/2`` of one learner at every number of keys, or length.
+
+    At one of them all learners have the same trials drawn, since they saw the same samples.
+
+    Args:
+        dataset: results of attention_sample_size.
+        sweep: ``keys`` or ``length``.
+        learner: ``rfa``, ``brfa`` or ``rfmlp``.
+        task: target and degree.
+
+    Raises:
+        ValueError: the results do not have the learner or the task, or have one trial.
+    """
     for axis, value in (("learner", learner), ("task", task)):
         if value not in dataset[axis].values:
             raise ValueError(f"the results have no {axis} {value}; run it too")
-    axis = "n_keys" if sweep == "keys" else "dimension"
-    return dataset[f"{sweep}_half"].sel(learner=learner, task=task).transpose(axis, "trial").sortby(axis)
+    axis, cell = _AXES[sweep], dataset.sel(learner=learner, task=task)
+    sizes = cell[f"{sweep}_samples"].values
+    error = cell[f"{sweep}_error"].transpose(axis, "trial", f"{sweep}_step").sortby(axis)
+    points = error[axis].values.tolist()
+    return {x: crossing(_resampling(x), sizes, losses, HALF) for x, losses in zip(points, error.values)}
 
 
-def _points(dataset: xr.Dataset, sweep: str, least: int, learner: str, task: str) -> np.ndarray:
-    """The points from ``least`` on; the learner has to have reached one half at all of them.
+def _decided(dataset: xr.Dataset, sweep: str, least: int, pair: Pair, task: str) -> list[int]:
+    """The points from ``least`` on, whose quotients of two ``n_1/2`` are known, or bounded from above.
 
     Raises:
-        TooSmall: too few trials or points, or sizes that end before the learner is there.
+        TooSmall: too few trials or points, sizes that end before the first learner is there, or begin after the second.
     """
-    half = _half(dataset, sweep, learner, task)
-    axis = half.dims[0]
-    points = half[axis].values[half[axis].values >= least]
-    reached = dataset[f"{sweep}_reached"].sel({"learner": learner, "task": task, axis: points})
-    if len(points) < 2 or dataset.sizes["trial"] < _TRIALS or not (reached == 1).all():
+    axis = _AXES[sweep]
+    first, second = (crossings(dataset, sweep, learner, task) for learner in pair)
+    points = [x for x in first if x >= least]
+    known = all(first[x].censored <= 0 <= second[x].censored for x in points)
+    if len(points) < 2 or dataset.sizes["trial"] < _TRIALS or not known:
         raise TooSmall(
-            f"it takes two values of {axis} from {least} on, {_TRIALS} trials, and sizes at which {learner} falls to "
-            f"one half, got {half[axis].values.tolist()} and {dataset.sizes['trial']} trials; run the preset desk"
+            f"it takes two values of {axis} from {least} on, {_TRIALS} trials, and sizes that hold n_1/2 of {pair[0]} "
+            f"and begin below that of {pair[1]}, got {list(first)} and {dataset.sizes['trial']} trials; run the preset "
+            "desk"
         )
     return points
 
 
-def _over(dataset: xr.Dataset, sweep: str, least: int, pair: tuple[str, str], task: str) -> Evidence:
-    """Geometric means of the first learner's ``n_1/2`` over the second's, trial by trial."""
-    points = _points(dataset, sweep, least, pair[0], task)
-    first, second = (_half(dataset, sweep, learner, task) for learner in pair)
-    axis = first.dims[0]
-    return geometric_evidence(axis, points, np.log(first / second).sel({axis: points}).values)
+def _over(dataset: xr.Dataset, sweep: str, least: int, pair: Pair, task: str) -> Evidence:
+    """``n_1/2`` of the first learner over that of the second."""
+    first, second = (crossings(dataset, sweep, learner, task) for learner in pair)
+    points = [x for x in first if x >= least]
+    return ratio_evidence(_AXES[sweep], points, [first[x] for x in points], [second[x] for x in points])
+
+
+_AVERAGE, _CORRELATION = "key_average 2", "correlation 1"
+
+
+def _grown(dataset: xr.Dataset) -> list[int]:
+    """The numbers of keys of RFA that can be compared with the least of them.
+
+    Raises:
+        TooSmall: as ``_decided``.
+    """
+    return _decided(dataset, "keys", 1, ("rfa", "rfa"), _AVERAGE)[1:]
 
 
 def _growth(dataset: xr.Dataset, learner: str) -> Evidence:
-    """Geometric means of ``n_1/2`` at N keys over that at the least N."""
-    half = np.log(_half(dataset, "keys", learner, "key_average 2"))
-    return geometric_evidence("n_keys", half["n_keys"].values[1:], (half[1:] - half[0]).values)
+    """``n_1/2`` at N keys over that at the least N."""
+    (_, least), *more = crossings(dataset, "keys", learner, _AVERAGE).items()
+    return ratio_evidence("n_keys", [x for x, _ in more], [found for _, found in more], [least] * len(more))
 
 
 CLAIMS = (
@@ -136,8 +178,8 @@ CLAIMS = (
         formula="n_1/2(RFA) / n_1/2(RFMLP) <= 0.75 for N >= 2 and 1/N sum_i <b, x_i>^2",
         source=source("sample complexity against RFMLP; here an observation on fits"),
         kind="bound",
-        predict=lambda dataset: np.full(len(_points(dataset, "keys", _KEYS, "rfa", "key_average 2")), _FEWER),
-        measure=lambda dataset: _over(dataset, "keys", _KEYS, ("rfa", "rfmlp"), "key_average 2"),
+        predict=lambda dataset: np.full(len(_decided(dataset, "keys", _KEYS, ("rfa", "rfmlp"), _AVERAGE)), _FEWER),
+        measure=lambda dataset: _over(dataset, "keys", _KEYS, ("rfa", "rfmlp"), _AVERAGE),
         violate=lambda dataset: _over(dataset, "keys", _KEYS, ("rfa", "rfmlp"), "query 2"),
         dropped="the target is an average over keys (it depends on the query alone)",
         experiment="attention_sample_size",
@@ -149,7 +191,7 @@ CLAIMS = (
         formula="n_1/2(N) / n_1/2(1) <= 2 for every N, RFA and 1/N sum_i <b, x_i>^2",
         source=source("sample complexity up to logarithms; here an observation on fits"),
         kind="bound",
-        predict=lambda dataset: np.full(len(_points(dataset, "keys", 1, "rfa", "key_average 2")) - 1, _TWICE),
+        predict=lambda dataset: np.full(len(_grown(dataset)), _TWICE),
         measure=lambda dataset: _growth(dataset, "rfa"),
         violate=lambda dataset: _growth(dataset, "rfmlp"),
         dropped="the layer averages over the keys (a network reads them one after the other)",
@@ -161,9 +203,9 @@ CLAIMS = (
         formula="n_1/2(BRFA) / n_1/2(RFA) <= 1 for d >= 8 and 1/N sum_i <x_0, x_i> <b, x_i>",
         source=source("sample complexity of biased heads; here an observation on fits"),
         kind="bound",
-        predict=lambda dataset: np.ones(len(_points(dataset, "length", _LENGTH, "brfa", "correlation 1"))),
-        measure=lambda dataset: _over(dataset, "length", _LENGTH, ("brfa", "rfa"), "correlation 1"),
-        violate=lambda dataset: _over(dataset, "length", _LENGTH, ("brfa", "rfa"), "key_average 2"),
+        predict=lambda dataset: np.ones(len(_decided(dataset, "length", _LENGTH, ("brfa", "rfa"), _CORRELATION))),
+        measure=lambda dataset: _over(dataset, "length", _LENGTH, ("brfa", "rfa"), _CORRELATION),
+        violate=lambda dataset: _over(dataset, "length", _LENGTH, ("brfa", "rfa"), _AVERAGE),
         dropped="the target is built on products of query and key (it is an average over keys)",
         experiment="attention_sample_size",
     ),

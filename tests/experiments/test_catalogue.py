@@ -227,11 +227,20 @@ def test_the_callers_precision_does_not_matter(small):
         ("view_pooling", {"base_share": 1.0}, "base_share has to be between 0 and 1, got 1.0"),
         ("attention_heads", {"target": "keys"}, "target has to be one of query, key_average, correlation, got keys"),
         ("attention_sample_size", {"learners": ("softmax",)}, "learners has to be made of rfa, brfa, rfmlp, none"),
-        ("attention_sample_size", {"keys_sizes": (60, 20)}, "keys_sizes has to be in rising order, got (60, 20)"),
         (
             "attention_sample_size",
-            {"network_sizes": (40,)},
-            "network_sizes has to be as many as keys_sizes, got 1 and 2",
+            {"keys_sizes": (60, 20)},
+            "keys_sizes has to be two or more in rising order, got (60, 20)",
+        ),
+        (
+            "attention_sample_size",
+            {"dimension_sizes": (60,)},
+            "dimension_sizes has to be two or more in rising order, got",
+        ),
+        (
+            "attention_sample_size",
+            {"network_sizes": (40, 80, 160)},
+            "network_sizes has to be as many as keys_sizes, got 3 and 2",
         ),
         ("attention_mixture", {"mixtures": (0.0, 2.0)}, "mixtures has to be made of numbers from 0 to 1, none of them"),
         ("attention_mixture", {"dimension": 5}, "dimension has to be even, got 5"),

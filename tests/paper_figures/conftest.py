@@ -232,25 +232,29 @@ def attention_heads(draw):
 
 
 def attention_sample_size(draw):
-    learner, task, keys, dimension, trials = ["rfa", "brfa", "rfmlp"], ["key_average 2", "correlation 1"], 3, 2, 3
-    half = draw.uniform(30, 300, (len(learner), trials, keys, len(task)))
-    half[2, :, -1] = 1000
+    learner, task, keys, lengths, trials = (
+        ["rfa", "brfa", "rfmlp"],
+        ["key_average 2", "correlation 1"],
+        [1, 4, 16],
+        [4, 8],
+        3,
+    )
+    sizes = np.geomspace(20, 1000, 6).round()
+
+    def errors(points):
+        half = draw.uniform(40, 700, (len(learner), 1, points, 1, len(task)))
+        half[2, :, -1] = 3000
+        noise = draw.uniform(0.9, 1.1, (len(learner), trials, points, len(sizes), len(task)))
+        return noise * 0.5 * half / sizes[:, None]
+
     return xr.Dataset(
         {
-            "keys_half": (("learner", "trial", "n_keys", "task"), half),
-            "keys_reached": (("learner", "trial", "n_keys", "task"), (half < 1000).astype(float)),
-            "keys_samples": (("learner", "keys_step"), [[20, 500], [20, 500], [20, 1000]]),
-            "length_half": (("learner", "trial", "dimension", "task"), half[:, :, :dimension]),
-            "length_reached": (("learner", "trial", "dimension", "task"), np.ones_like(half[:, :, :dimension])),
-            "length_samples": (("learner", "length_step"), [[20, 500]] * 3),
+            "keys_error": (("learner", "trial", "n_keys", "keys_step", "task"), errors(len(keys))),
+            "keys_samples": (("learner", "keys_step"), [sizes] * 3),
+            "length_error": (("learner", "trial", "dimension", "length_step", "task"), errors(len(lengths))),
+            "length_samples": (("learner", "length_step"), [sizes] * 3),
         },
-        coords={
-            "learner": learner,
-            "trial": np.arange(trials),
-            "n_keys": [1, 4, 16],
-            "dimension": [4, 8],
-            "task": task,
-        },
+        coords={"learner": learner, "trial": np.arange(trials), "n_keys": keys, "dimension": lengths, "task": task},
     )
 
 
@@ -284,7 +288,9 @@ def signal(axis):
             {name: (swept, values) for name, values in arrays.items()}
             | {"linear_floor": (swept[1:], floor), "target": (swept, np.full(shape, 0.1))}
             | {"predicted": (("estimator", *swept[1:]), draw.uniform(2, 9, (2, *shape[1:])))}
-            | {"losses": ((*swept, "trial", "step"), draw.uniform(0, 1, (*shape, 3, 4)))},
+            | {name: (swept[1:], np.full_like(floor, 0.7)) for name in ("alignment", "bayes_risk")}
+            | {"losses": ((*swept, "trial", "step"), np.sort(draw.uniform(0, 1, (*shape, 3, 4)))[..., ::-1])}
+            | {"sizes": ((*swept, "step"), np.broadcast_to([4, 8, 16, 0], (*shape, 4)))},
             coords={"learner": learner, "sigma": sigma, axis: x, "estimator": ["lcn", "lcn, patch known"]},
         )
 
