@@ -214,7 +214,7 @@ EXPERIMENT = Experiment(
     },
     axes=lambda config: {"model": config.models, "n": config.sizes},
     run=run,
-    claims=("equivariance_helps_on_digits",),
+    claims=("equivariance_helps_on_digits", "symmetry_saves_images_of_digits"),
     cost={"smoke": 22, "desk": 840, "paper": 840},
     version=2,
     precision="float32",
