@@ -83,7 +83,10 @@ EXPERIMENT = Experiment(
         "d": config.dimensions,
     },
     run=run,
-    claims=("cnn_takes_fewer_samples_than_lcn_with_longer_patches",),
+    claims=(
+        "cnn_takes_fewer_samples_than_lcn_with_longer_patches",
+        "lcn_takes_fewer_samples_than_fcn_with_longer_patches",
+    ),
     cost={"smoke": 20, "desk": 900, "paper": 20_000},
     version=1,
     precision="float32",

@@ -1,8 +1,8 @@
 """How many samples do CNN, LCN, FCN and attention take to find one signal patch among k?
 
 Samples n* to a risk of the oracle loss plus a tolerance, against the number k of patches of ``dimension`` numbers.
-Data, networks, targets and training are those of ``experiments.dsd_protocol``. sigma is the standard deviation of a noise
-coordinate at a signal of length 1; that of the authors was **not found**, so that there are three.
+Data, networks, targets and training are those of ``experiments.dsd_protocol``. sigma is the standard deviation of a
+noise coordinate at a signal of length 1; that of the authors was **not found**, so that there are three.
 
 Arrays, for (learner, sigma, k): ``n_star``, its 95 % band ``low`` and ``high``, ``censored`` (+1 above, -1 at most, 0
 neither), ``low_open`` and ``high_open`` as in ``theory.crossing.Crossing``; ``target``, and the ``oracle`` loss it is
@@ -85,9 +85,10 @@ EXPERIMENT = Experiment(
     run=run,
     claims=(
         "cnn_takes_fewer_samples_than_lcn_with_more_patches",
-        "lcn_takes_fewer_samples_than_fcn",
+        "lcn_takes_fewer_samples_than_fcn_with_more_patches",
         "lcn_stays_above_the_patch_known_line",
         "more_patches_cost_an_lcn_more_than_a_cnn",
+        "more_patches_cost_an_fcn_more_than_an_lcn",
     ),
     cost={"smoke": 20, "desk": 900, "paper": 20_000},
     version=1,

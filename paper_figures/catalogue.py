@@ -13,7 +13,9 @@ from paper_figures import (
     circle_gain,
     digits_sample_complexity,
     dsd_collapse,
+    dsd_curves,
     dsd_dimension,
+    dsd_exponents,
     dsd_patches,
     emlp_data_efficiency,
     exp_image_fraction,
@@ -76,7 +78,9 @@ FIGURES: dict[str, Figure] = {
         attention_norms.FIGURE,
         dsd_patches.FIGURE,
         dsd_dimension.FIGURE,
+        dsd_curves.FIGURE,
         dsd_collapse.FIGURE,
+        dsd_exponents.FIGURE,
     )
 }
 """Name -> figure."""

@@ -32,7 +32,10 @@ FIGURE = Figure(
     ),
     draw=draw,
     experiments=("dsd_dimension",),
-    claims=("cnn_takes_fewer_samples_than_lcn_with_longer_patches",),
+    claims=(
+        "cnn_takes_fewer_samples_than_lcn_with_longer_patches",
+        "lcn_takes_fewer_samples_than_fcn_with_longer_patches",
+    ),
     figure_of_paper=(
         "after Figures 3 and 4 of Lahoti, Karp, Winston, Singh and Li, ICLR 2024; own sizes, rates and noise, theirs "
         "are in part not found"

@@ -109,9 +109,8 @@ FIGURE = Figure(
     experiments=("dsd_patches",),
     claims=(
         "cnn_takes_fewer_samples_than_lcn_with_more_patches",
-        "lcn_takes_fewer_samples_than_fcn",
+        "lcn_takes_fewer_samples_than_fcn_with_more_patches",
         "lcn_stays_above_the_patch_known_line",
-        "more_patches_cost_an_lcn_more_than_a_cnn",
     ),
     figure_of_paper=(
         "after Figures 1 and 2 of Lahoti, Karp, Winston, Singh and Li, ICLR 2024; own sizes, rates and noise, theirs "

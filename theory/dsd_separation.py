@@ -28,6 +28,8 @@ comparison are ours.
 """
 
 import functools
+import json
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -35,10 +37,19 @@ import scipy.optimize
 import xarray as xr
 
 from theory.claim import Claim, Evidence, Source, TooSmall, key_of
-from theory.crossing import Crossing, crossing, slope
+from theory.crossing import Crossing, Estimate, crossing, slope
 from theory.dynamic_signal import ESTIMATORS, oracle_loss
 
-__all__ = ["CLAIMS", "crossings", "predict_samples", "required_alignment", "sweep_axis"]
+__all__ = [
+    "CLAIMS",
+    "ORDERS",
+    "crossings",
+    "exponents",
+    "predict_exponents",
+    "predict_samples",
+    "required_alignment",
+    "sweep_axis",
+]
 
 _SOURCE = functools.partial(
     Source,
@@ -102,6 +113,12 @@ def predict_samples(estimator: str, k: int, d: int, sigma: float, alignment: flo
 
 # --- claims on stored runs --------------------------------------------------------------------------------------------
 
+ORDERS: dict[str, tuple[Callable[..., np.ndarray], Callable[..., np.ndarray] | None]] = {
+    "cnn": (lambda k, d: d, lambda k, d: (k + d) * np.log(k * d)),
+    "lcn": (lambda k, d: k * d, lambda k, d: k * (k + d) * np.log(k * d)),
+    "fcn": (lambda k, d: k**2 * d, None),
+}
+"""Lower and upper bound of n* over sigma^2, as functions of k and d, up to constants; None if there is none."""
 _TRIALS = 8
 _POINTS = 3
 """Of a slope, at least."""
@@ -196,19 +213,6 @@ def _decided(dataset: xr.Dataset, pair: tuple[str, str]) -> list[Cell]:
     return cells
 
 
-def _outlasted(dataset: xr.Dataset, pair: tuple[str, str]) -> list[Cell]:
-    """Cells of known n* of the first learner where the second was given more samples than that.
-
-    Raises:
-        TooSmall: there are none.
-    """
-    axis = sweep_axis(dataset)
-    cells = _enough(dataset, pair, _thresholded(dataset))
-    largest = [float(dataset["largest"].sel({"learner": pair[1], "sigma": s, axis: x})) for s, x in cells]
-    kept = [c for c, a, most in zip(cells, _of(dataset, pair[0], cells), largest) if not a.censored and a.high < most]
-    return _enough(dataset, pair, kept)
-
-
 def _told(axis: str, cell: Cell) -> str:
     return f"sigma = {cell[0]:g}, {axis} = {cell[1]}"
 
@@ -243,65 +247,130 @@ def _above_line(dataset: xr.Dataset) -> list[Cell]:
     return _enough(dataset, ("lcn",), kept)
 
 
-def _slopes(dataset: xr.Dataset, learner: str) -> dict[float, tuple[float, float]]:
-    """Exponent of n* and its standard error for each sigma where it can be told.
+def _points(dataset: xr.Dataset, learner: str, sigma: float) -> list[int]:
+    """The k or d of which exponents are made: above the linear floor, and not censored."""
+    found = crossings(dataset, learner, sigma)
+    return [x for s, x in _thresholded(dataset) if s == sigma and not found[x].censored]
 
-    Only points whose linear floor is above the target count, and a sigma with a censored one of them has no slope.
+
+def exponents(dataset: xr.Dataset, learner: str) -> dict[float, Estimate]:
+    """The exponent of n* against k or d for each sigma where it can be told.
+
+    Only points whose linear floor is above the target count, and a sigma has to have three of them that are not
+    censored, of two trials or more.
+
+    Args:
+        dataset: results of dsd_patches or dsd_dimension.
+        learner: name of the network.
     """
     found = {}
-    thresholded = _thresholded(dataset)
-    for sigma in sorted({sigma for sigma, _ in thresholded}):
-        x = [x for s, x in thresholded if s == sigma]
-        points = _of(dataset, learner, [(sigma, value) for value in x])
-        if len(x) >= _POINTS and not any(point.censored for point in points):
-            line = slope(x, points)
-            found[sigma] = line.value, float(np.std(line.replicates, ddof=1))
+    for sigma in sorted(dataset["sigma"].values.tolist()) if dataset.sizes["trial"] > 1 else ():
+        x = _points(dataset, learner, sigma)
+        if len(x) >= _POINTS:
+            at = crossings(dataset, learner, sigma)
+            found[sigma] = slope(x, [at[value] for value in x])
     return found
 
 
-def _told_slopes(dataset: xr.Dataset) -> int:
-    """How many sigmas have a slope of LCN and of CNN.
+def predict_exponents(dataset: xr.Dataset, learner: str, sigma: float) -> tuple[float, float]:
+    """The exponents of the two bounds of the paper at the points of ``exponents``, the smaller first.
+
+    Bounds are multiplied by what the target asks for, ``c / (1 - c)`` with the ``required_alignment`` c, which changes
+    with k. Infinite where there is no upper bound.
+
+    Args:
+        dataset: results of dsd_patches or dsd_dimension.
+        learner: cnn, lcn or fcn.
+        sigma: standard deviation of a noise coordinate.
+    """
+    axis, x = sweep_axis(dataset), np.array(_points(dataset, learner, sigma))
+    config = json.loads(dataset.attrs["config"])
+    k, d = (x, config["dimension"]) if axis == "k" else (config["patches"], x)
+    c = dataset["alignment"].sel({"sigma": sigma, axis: x}).values
+    ends = [
+        float(np.polyfit(np.log(x), np.log(bound(k, d) * c / (1 - c) * np.ones(len(x))), 1)[0]) if bound else np.inf
+        for bound in ORDERS[learner]
+    ]
+    return min(ends), max(ends)
+
+
+def _differences(dataset: xr.Dataset, pair: tuple[str, str]) -> dict[float, tuple[float, float]]:
+    """Exponent of the first learner minus that of the second and its standard error, at the points that both have.
 
     Raises:
-        TooSmall: none.
+        TooSmall: no sigma has enough of them.
     """
-    _enough(dataset, ("cnn", "lcn"), _thresholded(dataset))
-    sigmas = [s for s in _slopes(dataset, "lcn") if s in _slopes(dataset, "cnn")]
-    if not sigmas:
+    _enough(dataset, pair, _thresholded(dataset))
+    found = {}
+    for sigma in sorted(dataset["sigma"].values.tolist()):
+        first, second = (crossings(dataset, learner, sigma) for learner in pair)
+        x = [x for x in _points(dataset, pair[0], sigma) if not second[x].censored]
+        if len(x) >= _POINTS:
+            a, b = (slope(x, [at[value] for value in x]) for at in (first, second))
+            found[sigma] = a.value - b.value, float(np.std(a.replicates - b.replicates, ddof=1))
+    if not found:
         raise TooSmall(
-            f"no sigma has {_POINTS} points or more whose linear floor is above the target and whose n* of cnn and "
-            "lcn are all inside their sizes; give larger n_max"
+            f"no sigma has {_POINTS} points or more whose linear floor is above the target and whose n* of "
+            f"{' and '.join(pair)} are all inside their sizes; give larger n_max"
         )
-    return len(sigmas)
+    return found
 
 
-def _slope_below(dataset: xr.Dataset, pair: tuple[str, str]) -> Evidence:
-    """Exponent of the first learner minus that of the second."""
-    first, second = (_slopes(dataset, learner) for learner in pair)
-    sigmas = [s for s in first if s in second]
-    values = [first[s][0] - second[s][0] for s in sigmas]
-    error = [np.hypot(first[s][1], second[s][1]) for s in sigmas]
-    return Evidence("sigma", sigmas, values, standard_error=error, trials=dataset.sizes["trial"])
+def _exponent_below(dataset: xr.Dataset, pair: tuple[str, str]) -> Evidence:
+    found = _differences(dataset, pair)
+    values, error = zip(*found.values())
+    return Evidence("sigma", list(found), values, standard_error=error, trials=dataset.sizes["trial"])
 
 
-def _separated(name: str, experiment: str, statement: str) -> Claim:
-    """CNN below LCN; both sweeps have one."""
-    pair, shared = ("cnn", "lcn"), ("cnn", "attention")
+def _steeper(name: str, statement: str, pair: tuple[str, str], other: tuple[str, str], dropped: str) -> Claim:
+    """The second learner's exponent in k is larger than the first's."""
+    first, second = (learner.upper() for learner in pair)
     return Claim(
         name=name,
         statement=statement,
-        formula="n*(CNN) / n*(LCN) <= 1 wherever k sigma^2 / (1 + k sigma^2) > target",
-        source=_SOURCE(theorem="CNN needs of the order of k + d samples, LCN of k d at least", known="recalled"),
+        formula=f"d log n*({first}) / d log k - d log n*({second}) / d log k <= 0",
+        source=_SOURCE(theorem="orders k + d, k d at least, k^2 d at least", known="recalled"),
+        kind="bound",
+        predict=lambda dataset: np.zeros(len(_differences(dataset, pair))),
+        measure=lambda dataset: _exponent_below(dataset, pair),
+        violate=lambda dataset: _exponent_below(dataset, other),
+        dropped=dropped,
+        experiment="dsd_patches",
+    )
+
+
+def _separated(
+    name: str, experiment: str, statement: str, theorem: str, networks: tuple[str, ...], dropped: str
+) -> Claim:
+    """The first network below the second; the third is what the second becomes if the assumption is dropped."""
+    pair, other = networks[:2], networks[::2]
+    first, second = (learner.upper() for learner in pair)
+    return Claim(
+        name=name,
+        statement=statement,
+        formula=f"n*({first}) / n*({second}) <= 1 wherever k sigma^2 / (1 + k sigma^2) > target; a bound of "
+        f"n*({second}) where its samples did not do",
+        source=_SOURCE(theorem=theorem, known="recalled"),
         kind="bound",
         predict=lambda dataset: np.ones(len(_decided(dataset, pair))),
         measure=lambda dataset: _quotient(dataset, pair, _decided(dataset, pair)),
-        violate=lambda dataset: _quotient(dataset, shared, _decided(dataset, pair)),
-        dropped="the other network has weights of its own for each patch (attention shares one)",
+        violate=lambda dataset: _quotient(dataset, other, _decided(dataset, pair)),
+        dropped=dropped,
         experiment=experiment,
     )
 
 
-_OUTLASTED = ("lcn", "fcn")
+_SHARED = {
+    "theorem": "CNN needs of the order of k + d samples, LCN of k d at least",
+    "networks": ("cnn", "lcn", "attention"),
+    "dropped": "the other network has weights of its own for each patch (attention shares one)",
+}
+_LOCAL = {
+    "theorem": "FCN needs of the order of k^2 d samples, LCN at most k (k + d)",
+    "networks": ("lcn", "fcn", "cnn"),
+    "dropped": "the units of the other network see the whole image (those of a CNN see a patch)",
+}
+
 
 CLAIMS = (
     _separated(
@@ -309,25 +378,28 @@ CLAIMS = (
         "dsd_patches",
         "A CNN finds the signal from fewer samples than an LCN at every number of patches and noise level where a "
         "linear network cannot reach the target.",
+        **_SHARED,
     ),
     _separated(
         "cnn_takes_fewer_samples_than_lcn_with_longer_patches",
         "dsd_dimension",
         "A CNN finds the signal from fewer samples than an LCN at every length of a patch and noise level where a "
         "linear network cannot reach the target.",
+        **_SHARED,
     ),
-    Claim(
-        name="lcn_takes_fewer_samples_than_fcn",
-        statement="An LCN finds the signal from fewer samples than an FCN wherever the FCN was given more than the LCN "
-        "needs and a linear network cannot reach the target.",
-        formula="n*(LCN) / n*(FCN) <= 1; n*(FCN) is a lower bound where the samples did not do",
-        source=_SOURCE(theorem="FCN needs of the order of k^2 d samples, LCN at most k (k + d)", known="recalled"),
-        kind="bound",
-        predict=lambda dataset: np.ones(len(_outlasted(dataset, _OUTLASTED))),
-        measure=lambda dataset: _quotient(dataset, _OUTLASTED, _outlasted(dataset, _OUTLASTED)),
-        violate=lambda dataset: _quotient(dataset, ("lcn", "cnn"), _outlasted(dataset, _OUTLASTED)),
-        dropped="the units of the other network see the whole image (those of a CNN see a patch)",
-        experiment="dsd_patches",
+    _separated(
+        "lcn_takes_fewer_samples_than_fcn_with_more_patches",
+        "dsd_patches",
+        "An LCN finds the signal from fewer samples than an FCN at every number of patches and noise level where a "
+        "linear network cannot reach the target.",
+        **_LOCAL,
+    ),
+    _separated(
+        "lcn_takes_fewer_samples_than_fcn_with_longer_patches",
+        "dsd_dimension",
+        "An LCN finds the signal from fewer samples than an FCN at every length of a patch and noise level where a "
+        "linear network cannot reach the target.",
+        **_LOCAL,
     ),
     Claim(
         name="lcn_stays_above_the_patch_known_line",
@@ -341,16 +413,18 @@ CLAIMS = (
         dropped="the network has weights of its own for each patch (a CNN shares one)",
         experiment="dsd_patches",
     ),
-    Claim(
-        name="more_patches_cost_an_lcn_more_than_a_cnn",
-        statement="The sample size of an LCN grows with a larger power of the number of patches than that of a CNN.",
-        formula="d log n*(CNN) / d log k - d log n*(LCN) / d log k <= 0",
-        source=_SOURCE(theorem="orders k + d against k d at least", known="recalled"),
-        kind="bound",
-        predict=lambda dataset: np.zeros(_told_slopes(dataset)),
-        measure=lambda dataset: _slope_below(dataset, ("cnn", "lcn")),
-        violate=lambda dataset: _slope_below(dataset, ("lcn", "cnn")),
-        dropped="the first of the two shares its weights (they change places)",
-        experiment="dsd_patches",
+    _steeper(
+        "more_patches_cost_an_lcn_more_than_a_cnn",
+        "The sample size of an LCN grows with a larger power of the number of patches than that of a CNN.",
+        ("cnn", "lcn"),
+        ("cnn", "attention"),
+        "the other network has weights of its own for each patch (attention shares one)",
+    ),
+    _steeper(
+        "more_patches_cost_an_fcn_more_than_an_lcn",
+        "The sample size of an FCN grows with a larger power of the number of patches than that of an LCN.",
+        ("lcn", "fcn"),
+        ("lcn", "cnn"),
+        "the units of the other network see the whole image (those of a CNN see a patch)",
     ),
 )

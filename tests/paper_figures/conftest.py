@@ -283,10 +283,10 @@ def signal(axis):
         n[-1, :, -1], n[2, 0] = 1000, 4
         swept = ("learner", "sigma", axis)
         arrays = {"n_star": n, "low": n / 1.3, "high": n * 1.3, "censored": (n == 1000) * 1 - (n == 4)}
-        floor = np.broadcast_to([0.05, 0.2, 0.4], shape[1:])
+        floor = np.array([[0.05, 0.2, 0.7], [0.9, 0.9, 0.9]])
         return xr.Dataset(
             {name: (swept, values) for name, values in arrays.items()}
-            | {"linear_floor": (swept[1:], floor), "target": (swept, np.full(shape, 0.1))}
+            | {"linear_floor": (swept[1:], floor), "target": (swept, np.full(shape, 0.5))}
             | {"predicted": (("estimator", *swept[1:]), draw.uniform(2, 9, (2, *shape[1:])))}
             | {name: (swept[1:], np.full_like(floor, 0.7)) for name in ("alignment", "bayes_risk")}
             | {"losses": ((*swept, "trial", "step"), np.sort(draw.uniform(0, 1, (*shape, 3, 4)))[..., ::-1])}

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from theory.claim import judge
-from theory.dsd_separation import CLAIMS, predict_samples, required_alignment
+from theory.dsd_separation import CLAIMS, exponents, predict_exponents, predict_samples, required_alignment
 from theory.dynamic_signal import ESTIMATORS, oracle_loss, oracle_network, predict_alignment
 
 
@@ -56,9 +56,11 @@ def results(n, floor=0.5, trials=8):
             "largest": (swept, np.full(scale.shape[:3], 4096)),
             "linear_floor": (("sigma", "k"), np.full((1, 3), floor)),
             "target": (swept, np.full(scale.shape[:3], 0.1)),
+            "alignment": (("sigma", "k"), np.full((1, 3), 0.5)),
             "predicted": (("estimator", "sigma", "k"), np.full((1, 1, 3), 50.0)),
         },
         coords={"learner": learners, "sigma": [0.2], "k": k, "estimator": ["lcn, patch known"]},
+        attrs={"config": '{"dimension": 16}'},
     )
 
 
@@ -92,3 +94,19 @@ def test_a_bound_decides_where_it_can():
     claim = OF_PATCHES[0]
     assert judge(claim, results(GROWTH | {"lcn": lambda k: 1e6})).verdict.holds
     assert judge(claim, results(GROWTH | {"cnn": lambda k: 1e6})).open
+
+
+def test_exponents_are_those_of_the_curves():
+    found = {name: exponents(results(GROWTH), name) for name in ("cnn", "lcn", "fcn")}
+    for name, expected in {"cnn": 0, "lcn": 1, "fcn": 2}.items():
+        assert abs(found[name][0.2].value - expected) < 5 * found[name][0.2].replicates.std() < 0.5
+    assert not exponents(results(GROWTH, floor=0.05), "cnn")
+
+
+def test_exponents_of_the_bounds():
+    data = results(GROWTH)
+    assert predict_exponents(data, "fcn", 0.2) == (pytest.approx(2), np.inf)
+    low, high = predict_exponents(data, "lcn", 0.2)
+    assert low == pytest.approx(1)
+    k = np.array([8.0, 16.0, 32.0])
+    assert high == pytest.approx(np.polyfit(np.log(k), np.log(k * (k + 16) * np.log(16 * k)), 1)[0])
