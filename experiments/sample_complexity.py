@@ -201,8 +201,10 @@ def trial_keys(key: jax.Array, trials: int) -> jax.Array:
 
     Args:
         key: random key.
-        trials: how many.
+        trials: how many, at least 1.
     """
+    if trials < 1:
+        raise ValueError(f"it takes one trial or more, got {trials}")
     return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, np.arange(trials, dtype=np.uint32))
 
 
@@ -228,8 +230,8 @@ def curve(
         memory: bytes of training rows that are trained on side by side; one trial at least.
 
     Raises:
-        ValueError: sizes that do not rise or go beyond the data, or a trial and size at which no rate gave a finite
-            loss.
+        ValueError: sizes that do not rise or go beyond the data, no rate, a padding that is no ratio above 1, or a
+            trial and size at which no rate gave a finite loss.
 
     Example:
         >>> def draw(key):
@@ -407,6 +409,10 @@ def _curve(
 ) -> Curve:
     if select not in get_args(Select):
         raise ValueError(f"select has to be one of {', '.join(get_args(Select))}, got {select}")
+    if not padding > 1:
+        raise ValueError(f"padding is a ratio of padded sizes above 1, got {padding}; give one such as 2")
+    if not all(np.size(leaf) for leaf in jax.tree.leaves(rates)):
+        raise ValueError(f"a curve takes one rate or more, got {rates}")
     n_max = jax.tree.leaves(data.train)[0].shape[1]
     found = []
     for n in sizes:

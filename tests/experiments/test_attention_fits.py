@@ -8,6 +8,7 @@ from sklearn.kernel_ridge import KernelRidge
 
 from experiments.attention_fits import CHUNK, LEARNERS, Constants, errors, layer_of, matrices
 from experiments.data.tokens import TARGETS, columns, draw_directions, draw_tokens, labels
+from theory import attention_learning
 
 CONSTANTS = Constants(0.5, 1.0, 1.0)
 RIDGES = (1e-8, 1e-5, 1e-3, 1e-1)
@@ -30,6 +31,15 @@ def test_labels_written_out():
         }
         for target in TARGETS:
             assert labels(x, beta, target, 3, matrix)[n] == pytest.approx(float(expected[target]), rel=1e-12)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+@pytest.mark.parametrize("target", TARGETS)
+def test_labels_are_those_of_theory(target, degree):
+    """Which has them in numpy, so that its claims need not compile."""
+    x, _, beta, _ = drawn(0, 6, 3, 4, 1)
+    expected = attention_learning.labels(np.asarray(x), np.asarray(beta), target.replace("_", " "), degree)
+    np.testing.assert_allclose(labels(x, beta, target, degree), expected, rtol=1e-12, atol=1e-15)
 
 
 def test_fits_are_those_of_scikit_learn():

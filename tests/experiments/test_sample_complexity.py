@@ -223,6 +223,10 @@ def test_a_crossing_beyond_the_data_is_flagged(target, censored, n_star):
             "the target -0.1 is not above 0, the oracle loss of mean, which no sample size reaches; give a larger",
         ),
         (
+            lambda: measure(MEAN._replace(oracle=0.3), jax.random.key(0), [4, 16], ONE, 0.3, trials=4),
+            "the target 0.3 is not above 0.3, the oracle loss of mean, which no sample size reaches; give a larger",
+        ),
+        (
             lambda: measure(MEAN, jax.random.key(0), [4, 16], ONE, np.nan, trials=4),
             "the target nan is not above 0, the oracle loss",
         ),
@@ -243,6 +247,9 @@ def test_a_crossing_beyond_the_data_is_flagged(target, censored, n_star):
             lambda: curve(MEAN, keys(2), [4, 16], ONE, select="luck"),
             "select has to be one of validation, test, got luck",
         ),
+        (lambda: curve(MEAN, keys(2), [4, 60], ONE, padding=1), "padding is a ratio of padded sizes above 1, got 1"),
+        (lambda: curve(MEAN, keys(0), [4], ONE), "it takes one trial or more, got 0"),
+        (lambda: curve(MEAN, keys(2), [4], np.ones(0)), "a curve takes one rate or more, got []"),
         (
             lambda: measure(MEAN, jax.random.key(0), [4, 16], ONE, 0.2, trials=1),
             "a band takes losses (trials, sizes) of two trials",
