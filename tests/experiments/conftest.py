@@ -106,6 +106,15 @@ SMALL = {
     },
     "dsd_patches": _SIGNAL | {"patches": (2, 3), "dimension": 3},
     "dsd_dimension": _SIGNAL | {"dimensions": (2, 3), "patches": 3},
+    "equivariant_risk_gain": {
+        "tasks": ("linear", "degrees", "circle_broken"),
+        "dims": (8,),
+        "degrees": (1,),
+        "variables": 5,
+        "orders": (8,),
+        "trials": 2,
+        "rows": 200,
+    },
     "generalisation_gap": {"dims": (3, 5), "sizes": (2, 5, 9), "n_max": 12, "trials": 6, "stride": 1},
     "digits_sample_complexity": {
         "models": ("mlp", "mlp_averaged", "equivariant_mlp"),
