@@ -157,6 +157,17 @@ def _fitted(name: str, k: int, d: int, steps: int) -> Learner:
 
 
 @functools.cache
+def _drawer(k: int, d: int, rows: tuple[int, int, int]) -> Callable[[jax.Array, jax.Array], Data]:
+    def draw(sigma: jax.Array, key: jax.Array) -> Data:
+        keys = tuple(jax.random.split(key, 4))
+        w = jax.random.normal(keys[3], (d,), jnp.float32)
+        w = w / jnp.linalg.norm(w)
+        parts = (draw_signal(k_part, n, k, d, sigma, w) for k_part, n in zip(keys[:3], rows))
+        return Data(*((part.x, part.y) for part in parts))
+
+    return draw
+
+
 def drawing(k: int, d: int, sigma: float, rows: tuple[int, int, int]) -> Callable[[jax.Array], Data]:
     """What draws the samples of a trial: to train, validate and test on, all with one signal; x and y each.
 
@@ -166,15 +177,7 @@ def drawing(k: int, d: int, sigma: float, rows: tuple[int, int, int]) -> Callabl
         sigma: standard deviation of a noise coordinate.
         rows: samples of the three parts.
     """
-
-    def draw(key: jax.Array) -> Data:
-        keys = tuple(jax.random.split(key, 4))
-        w = jax.random.normal(keys[3], (d,), jnp.float32)
-        w = w / jnp.linalg.norm(w)
-        parts = (draw_signal(k_part, n, k, d, sigma, w) for k_part, n in zip(keys[:3], rows))
-        return Data(*((part.x, part.y) for part in parts))
-
-    return draw
+    return jax.tree_util.Partial(_drawer(k, d, rows), jnp.float32(sigma))
 
 
 def measured(

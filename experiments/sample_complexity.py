@@ -72,7 +72,8 @@ class Learner(NamedTuple):
 
     Attributes:
         name: for people.
-        draw: ``draw(key) -> Data``; the number of its training rows is the largest size there can be.
+        draw: ``draw(key) -> Data``; the number of its training rows is the largest size there can be. Laws that
+            differ by numbers share a program if it is a ``jax.tree_util.Partial`` with the numbers bound.
         fit_and_test: ``fit_and_test(data, n, rate, key) -> {"validation": loss, "test": loss, ...}``, all of them
             numbers; ``data.train`` has n rows or more, those from n on must not matter; n and rate are traced.
         oracle: the loss of the best predictor of the learner's kind, if it is known.
@@ -244,7 +245,7 @@ def curve(
         >>> curve(Learner("mean", draw, fit_and_test), keys, [4, 60], jnp.ones(1)).losses.shape
         (5, 2)
     """
-    data, fit_keys = _drawn(learner.draw)(keys)
+    data, fit_keys = _drawn(learner.draw, keys)
     _checked(learner, data, sizes)
     return _curve(learner, data, fit_keys, sizes, rates, select, padding, memory)
 
@@ -290,7 +291,7 @@ def measure(
             "sample size reaches; give a larger target"
         )
     own, resampling = jax.random.split(key)
-    data, fit_keys = _drawn(learner.draw)(trial_keys(own, trials))
+    data, fit_keys = _drawn(learner.draw, trial_keys(own, trials))
     n_max = _checked(learner, data, sizes)
     how = rates, select, padding, memory
     found = _curve(learner, data, fit_keys, sizes, *how)
@@ -329,15 +330,18 @@ def stored(measured: Measured, n_steps: int) -> dict[str, tuple[tuple[str, ...],
 _NUMBERS = ("n_star", "low", "high", "censored", "low_open", "high_open")
 
 
-@functools.cache
-def _drawn(draw: Callable[[jax.Array], Data]) -> Callable[[jax.Array], tuple[Data, jax.Array]]:
+def _drawn(draw: Callable[[jax.Array], Data], keys: jax.Array) -> tuple[Data, jax.Array]:
     """Data and fitting keys of all trials."""
+    return _draws(draw if isinstance(draw, jax.tree_util.Partial) else jax.tree_util.Partial(draw), keys)
 
+
+@jax.jit
+def _draws(draw: jax.tree_util.Partial, keys: jax.Array) -> tuple[Data, jax.Array]:
     def one(key: jax.Array) -> tuple[Data, jax.Array]:
         draw_key, fit_key = jax.random.split(key)
         return draw(draw_key), fit_key
 
-    return jax.jit(jax.vmap(one))
+    return jax.vmap(one)(keys)
 
 
 @functools.cache
