@@ -247,10 +247,11 @@ def _attention(params: Params, x: Array) -> Array:
 
 
 def _overlap(params: Params, x: Array) -> Array:
-    (d,), size = params["w"].shape, x.shape[-2] * x.shape[-1]
-    padded = jnp.concatenate([params["w"], jnp.zeros(size - d, params["w"].dtype)])
-    shifts = jnp.tile(padded, size + 1).reshape(size, size + 1)[:, :size]  # row p is the kernel moved by -p places
-    return soft_threshold(_flat(x) @ shifts, params["b"]).sum(-1)
+    (d,), flat = params["w"].shape, _flat(x)
+    size = flat.shape[-1]
+    further = jnp.concatenate([flat, flat[..., : d - 1]], axis=-1)
+    z = sum(params["w"][j] * further[..., j : j + size] for j in range(d))
+    return soft_threshold(z, params["b"]).sum(-1)
 
 
 NETWORKS: dict[str, Network] = {
