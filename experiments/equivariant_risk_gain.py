@@ -51,7 +51,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from equiv.layers.ridge import dual_ridge
+from equiv.layers.ridge import dual_ridge, primal_ridge
 from experiments.record import Experiment, Point, among, positive, whole
 from experiments.sample_complexity import Data, Learner, measure, stored, weights
 from theory.elesedy_zaidi import shift_projector
@@ -65,7 +65,7 @@ from theory.risk_gain import (
     predict_shifts,
 )
 
-__all__ = ["EXPERIMENT", "LEARNERS", "Config", "predicted", "run"]
+__all__ = ["EXPERIMENT", "LEARNERS", "Config", "build", "predicted", "run"]
 
 LEARNERS = {
     "linear": ("plain", "averaged", "invariant"),
@@ -113,7 +113,7 @@ class Config:
     band: int = 64  # the largest frequency of its kernel
     broken: float = 0.5  # mean square of the part of a broken target that is not invariant, over the target loss
     trials: int = 16  # independent draws
-    rows: int = 4096  # training rows of all samples of a trial together, or one sample
+    rows: int = 2048  # training rows of all samples of a trial together, or one sample
 
     def __post_init__(self) -> None:
         among(self, "tasks", tuple(LEARNERS))
@@ -264,22 +264,6 @@ def _linear(config: Config, learner: str, d: int, shape: tuple[int, int], outsid
     return _means(learner, draw, risk)
 
 
-def _kernel(
-    learner: str,
-    draw: Callable[[jax.Array], Data],
-    kernel: Callable[[jax.Array], jax.Array],
-    loss: Callable[[jax.Array, jax.Array, jax.Array, jax.Array], jax.Array],
-) -> Learner:
-    """Kernel ridge regression, with ``loss(x, y, gram, dual)`` of the dual coefficients."""
-
-    def of_sample(train: tuple[jax.Array, jax.Array], test: tuple, n: jax.Array, ridge: jax.Array) -> jax.Array:
-        x, y = train
-        gram = kernel(x)
-        return loss(x, y, gram, dual_ridge(gram, y, ridge, weights(len(x), n, x.dtype) > 0).coefficients)
-
-    return _means(learner, draw, of_sample)
-
-
 def _drawn(
     sample: Callable, shape: tuple[int, int], columns: int, label: Callable[[jax.Array], jax.Array]
 ) -> Callable[[jax.Array], Data]:
@@ -293,24 +277,31 @@ def _drawn(
 
 
 def _halves(learner: str, d: int, shape: tuple[int, int]) -> Learner:
-    """Ridge regression on squares; the share of mistakes is that of normal forms, as in ``theory.inductive_bias``."""
+    """Ridge regression on squares, as in ``theory.inductive_bias``: share of mistakes, if the forms were normal."""
+    sign, (i, j) = np.repeat([1.0, -1.0], d), np.triu_indices(2 * d)
+    truth = {
+        "plain": np.where(i == j, sign[i], 0),
+        "partial": sign,
+        "invariant": np.array([1.0, -1.0]),
+    }[learner]
 
-    def form(x: jax.Array) -> jax.Array:
-        return (jnp.sum(x[..., :d] ** 2, axis=-1) - jnp.sum(x[..., d:] ** 2, axis=-1)) / np.sqrt(2 * d)
-
-    def kernel(x: jax.Array) -> jax.Array:
+    def features(x: jax.Array) -> jax.Array:
+        """(n, p), each of variance 2."""
         if learner == "plain":
-            return (x @ x.T) ** 2
+            return x[:, i] * x[:, j] * np.where(i == j, 1.0, np.sqrt(2))[None]
         squares = x**2 - 1
-        if learner == "invariant":
-            squares = jnp.sum(squares.reshape(-1, 2, d), axis=-1) / np.sqrt(d)
-        return squares @ squares.T
+        return squares if learner == "partial" else jnp.sum(squares.reshape(-1, 2, d), axis=-1) / np.sqrt(d)
 
-    def loss(x: jax.Array, y: jax.Array, gram: jax.Array, dual: jax.Array) -> jax.Array:
-        correlation = dual @ form(x) / jnp.sqrt(dual @ gram @ dual)
+    def label(x: jax.Array) -> jax.Array:
+        return jnp.sign(x**2 @ sign)
+
+    def mistakes(train: tuple[jax.Array, jax.Array], test: tuple, n: jax.Array, ridge: jax.Array) -> jax.Array:
+        x, y = train
+        fit = primal_ridge(features(x), y, ridge, weights(len(x), n, x.dtype) > 0).weights
+        correlation = fit @ truth / (jnp.linalg.norm(fit) * np.linalg.norm(truth))
         return jnp.arccos(jnp.clip(correlation, -1, 1)) / np.pi
 
-    return _kernel(learner, _drawn(jax.random.normal, shape, 2 * d, lambda x: jnp.sign(form(x))), kernel, loss)
+    return _means(learner, _drawn(jax.random.normal, shape, 2 * d, label), mistakes)
 
 
 def _signs(
@@ -336,11 +327,11 @@ def _signs(
         found = averaged(kernel, x)
         return (found + found.T) / 2  # rounding is not
 
-    def gram(x: jax.Array) -> jax.Array:
-        return symmetric(plain, x) if learner == "invariant" else plain(x @ x.T)
-
-    def loss(x: jax.Array, y: jax.Array, gram: jax.Array, dual: jax.Array) -> jax.Array:
+    def error(train: tuple[jax.Array, jax.Array], test: tuple, n: jax.Array, ridge: jax.Array) -> jax.Array:
         """``|f|^2 - 2 <f, target> + 1`` over all inputs."""
+        x, y = train
+        gram = symmetric(plain, x) if learner == "invariant" else plain(x @ x.T)
+        dual = dual_ridge(gram, y, ridge, weights(len(x), n, x.dtype) > 0).coefficients
         length = square(x @ x.T) if learner == "plain" else averaged(square, x)
         return dual @ length @ dual - 2 * eigenvalue * dual @ y + 1
 
@@ -348,7 +339,7 @@ def _signs(
         return jnp.sum(math.prod(jnp.roll(x, -k, axis=-1) for k in range(degree)), axis=-1) / np.sqrt(d)
 
     draw = _drawn(functools.partial(jax.random.rademacher, dtype=jnp.float64), shape, d, polynomial)
-    return _kernel(learner, draw, gram, loss)
+    return _means(learner, draw, error)
 
 
 def _shifts(learner: str, d: int, shape: tuple[int, int]) -> Learner:
@@ -403,8 +394,19 @@ def _circle(config: Config, m: int, shape: tuple[int, int], outside: float) -> L
 
 
 @functools.cache
-def _learner(config: Config, task: str, learner: str, x: int, rows: int) -> tuple[Learner, float, int]:
-    """A learner, its ridge, and how many samples are in a trial; made once, so that its programs are kept."""
+def build(config: Config, task: str, learner: str, x: int, rows: int) -> tuple[Learner, float, int]:
+    """A learner, made once, so that its programs are kept.
+
+    Args:
+        config: settings.
+        task: a key of ``LEARNERS``.
+        learner: one of its learners.
+        x: size of the task.
+        rows: of a sample.
+
+    Returns:
+        The learner, its ridge, and how many samples are in a trial.
+    """
     shape = rows, max(1, config.rows // rows)
     broken = config.broken * _target(config, task) * task.endswith("_broken")
     match task.removesuffix("_broken"):
@@ -447,7 +449,7 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
     own = jax.random.fold_in(key, np.uint32(zlib.crc32(f"{task} {x}".encode())))
     known = _n_star(config, task, learner, x)
     grid = _grid(config, task, learner, x, known or FEW)
-    fitted, ridge, samples = _learner(config, task, learner, x, grid[-1])
+    fitted, ridge, samples = build(config, task, learner, x, grid[-1])
     found = measure(
         fitted,
         own,

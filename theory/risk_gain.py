@@ -391,6 +391,11 @@ def _least_squares(dataset: xr.Dataset, tasks: tuple[str, ...]) -> Evidence:
 _FULL, _HALF, _LARGE = ("halves", "plain"), "coordinates of a half d", 16
 
 
+def _full(dataset: xr.Dataset) -> np.ndarray:
+    """The d from 12 on that the learner of all products and that of squares have."""
+    return _inside(dataset, _FULL, ("halves", "partial"), least=12)
+
+
 def _halves(dataset: xr.Dataset, learner: str, points: np.ndarray) -> Evidence:
     found = crossings(dataset, "halves", learner)
     replicates = np.stack([found[x].replicates for x in points.tolist()], axis=1)
@@ -451,14 +456,14 @@ CLAIMS = (
     ),
     Claim(
         name="fully_connected_samples",
-        statement="The orthogonally equivariant learner takes three samples for each of its d (2d + 1) products of "
-        "coordinates.",
+        statement="From 12 coordinates of a half on, the orthogonally equivariant learner takes three samples for each "
+        "of the d (2d + 1) products of coordinates.",
         formula="n*(15 % mistakes) = 2.99 d (2d + 1) for ridge regression with the kernel <x, x'>^2, ridge d (2d + 1)",
         source=_LI,
         kind="ratio",
-        predict=lambda dataset: np.array(_formula(dataset, *_FULL, _inside(dataset, _FULL))),
-        measure=lambda dataset: _halves(dataset, "plain", _inside(dataset, _FULL)),
-        violate=lambda dataset: _halves(dataset, "partial", _inside(dataset, _FULL)),
+        predict=lambda dataset: np.array(_formula(dataset, *_FULL, _full(dataset))),
+        measure=lambda dataset: _halves(dataset, "plain", _full(dataset)),
+        violate=lambda dataset: _halves(dataset, "partial", _full(dataset)),
         dropped="the learner is orthogonally equivariant (it knows the coordinate axes)",
         experiment=_EXPERIMENT,
     ),
