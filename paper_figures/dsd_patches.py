@@ -31,13 +31,6 @@ _RING = {"marker": "o", "markersize": 8, "markerfacecolor": "none", "markeredgec
 _LINES = {"lcn, patch known": (0, (4, 2)), "lcn": (0, (1, 1.5))}
 
 
-def _bound(ax: Axes, x: float, n: float, colour: str, marker: str, sign: int) -> None:
-    """A hollow mark with an arrow: n* is above it, or at most there."""
-    arrow = {"arrowstyle": "->", "color": colour, "linewidth": 0.8, "shrinkA": 2, "shrinkB": 0}
-    ax.annotate("", (x, n * 1.7**sign), (x, n), arrowprops=arrow)
-    ax.plot([x], [n], color=colour, marker=marker, zorder=4, **_HOLLOW)
-
-
 def _curve(ax: Axes, one: xr.Dataset, axis: str, colour: str, marker: str) -> None:
     x, n, censored = one[axis].values, one["n_star"].values, one["censored"].values
     inside = censored == 0
@@ -47,7 +40,7 @@ def _curve(ax: Axes, one: xr.Dataset, axis: str, colour: str, marker: str) -> No
     if inside.sum() == 1:  # a band has no width there
         ax.plot(x[[*inside.nonzero()[0]] * 2], [one["low"].values[inside], one["high"].values[inside]], color=colour)
     for i in np.flatnonzero(~inside):
-        _bound(ax, x[i], n[i], colour, marker, int(censored[i]))
+        style.bound(ax, x[i], n[i], (0, 11 * int(censored[i])), colour, marker)
     linear = inside & (one["linear_floor"].values <= one["target"].values)
     ax.plot(x[linear], n[linear], zorder=5, **_RING)
 

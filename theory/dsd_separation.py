@@ -37,7 +37,7 @@ import scipy.optimize
 import xarray as xr
 
 from theory.claim import Claim, Evidence, Source, TooSmall, key_of
-from theory.crossing import Crossing, Estimate, crossing, slope
+from theory.crossing import Crossing, Estimate, crossing, ratio_evidence, slope
 from theory.dynamic_signal import ESTIMATORS, oracle_loss
 
 __all__ = [
@@ -219,12 +219,9 @@ def _told(axis: str, cell: Cell) -> str:
 
 def _quotient(dataset: xr.Dataset, pair: tuple[str, str], cells: list[Cell]) -> Evidence:
     """n* of the first learner over that of the second; with ends of the sizes in the place of a censored one."""
-    first, second = (_of(dataset, learner, cells) for learner in pair)
-    values = [a.n_star / b.n_star for a, b in zip(first, second)]
-    error = [np.std(a.replicates / b.replicates, ddof=1) for a, b in zip(first, second)]
     axis = sweep_axis(dataset)
     points = [_told(axis, cell) for cell in cells]
-    return Evidence("noise and size", points, values, standard_error=error, trials=dataset.sizes["trial"])
+    return ratio_evidence("noise and size", points, *(_of(dataset, learner, cells) for learner in pair))
 
 
 def _line_over(dataset: xr.Dataset, learner: str, cells: list[Cell]) -> Evidence:
