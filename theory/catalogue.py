@@ -9,6 +9,7 @@ from theory import (
     attention_sample_size,
     augmentation,
     digits_sample_complexity,
+    dsd_authors,
     dsd_separation,
     dynamic_signal_claims,
     elesedy_zaidi,
@@ -58,6 +59,7 @@ _MODULES = (
     attention_sample_size,
     attention_mixture,
     dsd_separation,
+    dsd_authors,
     dynamic_signal_claims,
 )
 

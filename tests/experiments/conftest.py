@@ -106,6 +106,16 @@ SMALL = {
     },
     "dsd_patches": _SIGNAL | {"patches": (2, 3), "dimension": 3},
     "dsd_dimension": _SIGNAL | {"dimensions": (2, 3), "patches": 3},
+    "dsd_authors": {
+        "sigmas": (0.2,),
+        "swept": (2,),
+        "fixed": 3,
+        "trials": 2,
+        "sizes": (4, 16),
+        "bias_rates": (0.01,),
+        "steps": 20,
+        "held_out": 50,
+    },
     "equivariant_risk_gain": {
         "tasks": ("linear", "degrees", "circle_broken"),
         "dims": (8,),

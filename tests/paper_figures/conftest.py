@@ -8,6 +8,7 @@ import xarray as xr
 
 from experiments import store
 from experiments.catalogue import EXPERIMENTS
+from experiments.equivariant_risk_gain import LEARNERS as RISK_LEARNERS
 from paper_figures.__main__ import main
 from theory.catalogue import CLAIMS
 from theory.inductive_bias import LEARNERS
@@ -297,6 +298,50 @@ def signal(axis):
     return made_up
 
 
+def dsd_authors(draw):
+    learner, sigma, k, d, trials = ["cnn", "lcn"], [0.1, 0.2], [10, 20, 30, 20, 20], [20, 20, 20, 10, 30], 3
+    shape = len(learner), len(sigma), len(k), 2
+    swept = ("learner", "sigma", "setting", "choice")
+    n = 10.0 ** draw.uniform(1, 2.9, shape)
+    n[1, 1, 1:], n[0, 0, 0] = 1000, 2
+    arrays = {"n_star": n, "low": n / 1.3, "high": n * 1.3, "censored": (n == 1000) * 1 - (n == 2)}
+    floor = np.broadcast_to([0.05, 0.2, 0.4, 0.4, 0.4], (len(sigma), len(k)))
+    return xr.Dataset(
+        {name: (swept, values) for name, values in arrays.items()}
+        | {"each": ((*swept, "trial"), n[..., None] * draw.uniform(0.8, 1.2, (*shape, trials)))}
+        | {"linear_floor": (swept[1:3], floor), "target": (swept[1:3], np.full_like(floor, 0.1))}
+        | {"k": (("setting",), k), "d": (("setting",), d), "fixed": (("setting",), [20] * len(k))},
+        coords={
+            "learner": learner,
+            "sigma": sigma,
+            "setting": [f"k = {i}, d = {j}" for i, j in zip(k, d)],
+            "choice": ["test", "validation"],
+            "trial": np.arange(trials),
+        },
+    )
+
+
+def equivariant_risk_gain(draw):
+    """A cell of each learner at every size; one n* is a bound."""
+    sizes = {"linear": (8, 16), "halves": (4, 8), "shifts": (7, 13), "degrees": (1, 2), "circle": (1, 2, 4, 8)}
+    names = [
+        f"{task} {learner} {x}"
+        for task, learners in RISK_LEARNERS.items()
+        for learner in learners
+        for x in sizes[task.removesuffix("_broken")]
+    ]
+    n = np.array([200.0 / (1 + name.count("invariant") * float(name.split()[2])) for name in names])
+    steps = np.ceil(n[:, None] * np.array([0.1, 0.3, 0.7, 1.5, 0]))
+    losses = 10.0 ** draw.uniform(-1, 0, (len(names), 3, 5))
+    formula = np.where([name.startswith("halves invariant") for name in names], 0, n * 1.05)
+    arrays = {"n_star": n, "low": n / 1.1, "high": n * 1.1, "censored": np.arange(len(n)) == 2, "predicted": formula}
+    return xr.Dataset(
+        {name: (("cell",), values) for name, values in arrays.items()}
+        | {"sizes": (("cell", "step"), steps), "losses": (("cell", "trial", "step"), losses)},
+        coords={"cell": names},
+    )
+
+
 def view_pooling(draw):
     methods = ["mean", "max", "sum", "gru", "attention", "attention_sizes", "attention_staged"]
     views, trials = [1, 2, 6, 12, 24], 3
@@ -327,6 +372,8 @@ RESULTS = {
     "turned_kernels": turned_kernels,
     "dsd_patches": signal("k"),
     "dsd_dimension": signal("d"),
+    "dsd_authors": dsd_authors,
+    "equivariant_risk_gain": equivariant_risk_gain,
     "view_pooling": view_pooling,
     "registration": registration,
     "pose_band_limit": pose_band_limit,
