@@ -106,7 +106,7 @@ class Config:
     variables: int = 17  # d of degrees
     signs_target: float = 0.3  # error to reach in shifts and degrees, over that of the zero function
     orders: tuple[int, ...] = (1, 2, 4, 8)  # m of circle, divisors of 8
-    circle_target: float = 0.05  # error to reach, over that of the zero function
+    circle_target: float = 0.02  # error to reach, over that of the zero function
     circle_noise: float = 0.5  # standard deviation of the labels' noise; the target has mean square 1
     ridge: float = 1e-6  # of circle, for each sample
     smoothness: float = 2.0  # s of its kernel, with eigenvalues (1 + k^2)^-s

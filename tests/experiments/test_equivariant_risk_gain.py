@@ -151,7 +151,7 @@ def test_errors_on_the_circle_are_those_on_a_grid(task, m, n):
     k = np.arange(0, CONFIG.band + 1, m)
     weight = (1.0 + k**2) ** -CONFIG.smoothness * np.where(k == 0, 1, 2)
     grid = 2 * np.pi * np.arange(128) / 128
-    power = CIRCLE_POWER | ({1: 0.025} if task == "circle_broken" else {})
+    power = CIRCLE_POWER | ({1: CONFIG.broken * CONFIG.circle_target} if task == "circle_broken" else {})
 
     def kernel(a, b):
         return np.cos((a[:, None] - b[None])[..., None] * k) @ weight
