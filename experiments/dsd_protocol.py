@@ -54,9 +54,9 @@ WORK: dict[str, Callable[[int, int], int]] = {
     "lcn": lambda k, d: k * d,
     "fcn": lambda k, d: k * k * d,
     "attention": lambda k, d: k * d,
-    "overlap": lambda k, d: 50 * k * d * d,
+    "overlap": lambda k, d: 200 * k * d * d,
 }
-"""Multiplications of a network on one image; overlap's are no product of matrices and take 50 times as long each."""
+"""Multiplications of a network on one image; overlap's are no product of matrices and take up to 200 times as long."""
 N_STEPS = 28
 """Length of the axis ``step``: sizes that may be visited."""
 
@@ -123,7 +123,7 @@ def largest_size(config: Protocol, name: str, k: int, d: int) -> int:
 
     Example:
         >>> [largest_size(Protocol(), name, 8, 16) for name in ("cnn", "fcn", "overlap")]
-        [64000, 64000, 846]
+        [64000, 64000, 211]
     """
     work = WORK[name](k, d) * len(_multiples(config, name))
     return max(config.sizes[-1], min(config.n_max, config.most_work // work))
