@@ -33,6 +33,7 @@ def _curve(ax: Axes, x: np.ndarray, one: xr.Dataset, colour: str, marker: str) -
     inside = censored == 0
     low, high = (np.where(inside, one[end].values, np.nan) for end in ("low", "high"))
     style.measured(ax, x, np.where(inside, n, np.nan), low, high, colour, marker=marker)
+    ax.vlines(x, low, high, color=colour, linewidth=0.8)
     for i in np.flatnonzero(~inside):
         style.bound(ax, x[i], n[i], (0, 11 * int(censored[i])), colour, marker)
     each = one["each"].transpose("setting", "trial").values[inside]
@@ -80,7 +81,7 @@ def draw(inputs: Inputs) -> Picture:
         for sigma, marker in zip(sigmas, _MARKERS):
             if {"cnn", "lcn"} <= set(present):
                 _ratio(row[-1], x, kept.sel(sigma=sigma), marker)
-        row[-1].set_ylim(1, 200)
+        row[-1].set_ylim(1, 500)
         row[-1].set_title("LCN / CNN", loc="center")
     how = {"color": style.QUIET, "linestyle": ""}
     extra = [Line2D([], [], color=c, marker=m, markeredgewidth=0, label=t) for t, c, m in map(LEARNERS.get, present)]
@@ -112,7 +113,7 @@ FIGURE = Figure(
     draw=draw,
     experiments=("dsd_authors",),
     claims=(
-        "lcn_takes_ten_to_forty_times_the_samples_of_cnn",
+        "lcn_takes_tens_of_times_the_samples_of_cnn",
         "lcn_samples_grow_faster_than_patches",
         "cnn_samples_grow_no_faster_than_patches",
         "choosing_rates_by_the_test_loss_hardly_helps",

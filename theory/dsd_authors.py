@@ -160,10 +160,10 @@ def _told(dataset: xr.Dataset, learner: str) -> dict[float, dict[str, Estimate]]
     return found
 
 
-def _beyond(dataset: xr.Dataset, learner: str, axis: str, sign: int) -> Evidence:
-    """``sign`` times (exponent - 1)."""
+def _signed(dataset: xr.Dataset, learner: str, axis: str, sign: int) -> Evidence:
+    """``sign`` times the exponents."""
     told = _told(dataset, learner)
-    values = [sign * (both[axis].value - 1) for both in told.values()]
+    values = [sign * both[axis].value for both in told.values()]
     error = [np.std(both[axis].replicates, ddof=1) for both in told.values()]
     return Evidence("sigma", list(told), values, standard_error=error, trials=dataset.sizes["trial"])
 
@@ -188,8 +188,10 @@ def _compared(dataset: xr.Dataset) -> dict[float, list[str]]:
     return found
 
 
-_ENDS = REPORTED_RATIO[0], 2 * REPORTED_RATIO[1]
-"""Of the range in which the ratio is claimed to be: the reported one, and twice as far up."""
+_ENDS = REPORTED_RATIO[0], 2.5 * REPORTED_RATIO[1]
+"""Of the range in which the ratio is claimed to be: from the lower end of what is reported, and to beyond the upper."""
+_FASTER = 1.25
+"""The least exponent of an LCN in k."""
 
 
 def _ratio_evidence(dataset: xr.Dataset, pair: tuple[str, str]) -> Evidence:
@@ -229,10 +231,10 @@ def _predict_excess(dataset: xr.Dataset) -> np.ndarray:
 
 CLAIMS = (
     Claim(
-        name="lcn_takes_ten_to_forty_times_the_samples_of_cnn",
-        statement="With the authors' settings, and noise at which an LCN does within 1000 samples, it takes 10 to 40 "
+        name="lcn_takes_tens_of_times_the_samples_of_cnn",
+        statement="With the authors' settings, and noise at which an LCN does within 1000 samples, it takes 10 to 50 "
         "times as many samples as a CNN, on geometric average over their pairs of k and d; they report 10 to 20.",
-        formula="10 <= n*(LCN) / n*(CNN) <= 40",
+        formula="10 <= n*(LCN) / n*(CNN) <= 50",
         source=_SOURCE(theorem="experiments, Figures 1 to 4: 10 to 20 times, at a sigma not found", known="recalled"),
         kind="bound",
         predict=lambda dataset: np.ones(2 * len(_compared(dataset))),
@@ -243,14 +245,14 @@ CLAIMS = (
     ),
     Claim(
         name="lcn_samples_grow_faster_than_patches",
-        statement="With the authors' settings the samples of an LCN grow with more than the first power of the number "
-        "of patches; they report the second.",
-        formula="1 - d log n*(LCN) / d log k <= 0",
+        statement="With the authors' settings the samples of an LCN grow with the power 5/4 of the number of patches, or "
+        "a larger one; they report the second.",
+        formula="d log n*(LCN) / d log k >= 5/4",
         source=_SOURCE(theorem="experiment E1: O(k^2) for an LCN", known="recalled"),
         kind="bound",
-        predict=lambda dataset: np.zeros(len(_told(dataset, "lcn"))),
-        measure=lambda dataset: _beyond(dataset, "lcn", "k", -1),
-        violate=lambda dataset: _beyond(dataset, "lcn", "d", -1),
+        predict=lambda dataset: np.full(len(_told(dataset, "lcn")), -_FASTER),
+        measure=lambda dataset: _signed(dataset, "lcn", "k", -1),
+        violate=lambda dataset: _signed(dataset, "lcn", "d", -1),
         dropped="it is patches that are added (they become longer)",
         experiment="dsd_authors",
     ),
@@ -258,12 +260,12 @@ CLAIMS = (
         name="cnn_samples_grow_no_faster_than_patches",
         statement="With the authors' settings the samples of a CNN grow with at most the first power of the number of "
         "patches.",
-        formula="d log n*(CNN) / d log k - 1 <= 0",
+        formula="d log n*(CNN) / d log k <= 1",
         source=_SOURCE(theorem="experiment E1: O(k) for a CNN", known="recalled"),
         kind="bound",
-        predict=lambda dataset: np.zeros(len(_told(dataset, "cnn"))),
-        measure=lambda dataset: _beyond(dataset, "cnn", "k", +1),
-        violate=lambda dataset: _beyond(dataset, "cnn", "d", +1),
+        predict=lambda dataset: np.ones(len(_told(dataset, "cnn"))),
+        measure=lambda dataset: _signed(dataset, "cnn", "k", +1),
+        violate=lambda dataset: _signed(dataset, "cnn", "d", +1),
         dropped="it is patches that are added (they become longer)",
         experiment="dsd_authors",
     ),
