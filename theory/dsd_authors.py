@@ -245,8 +245,8 @@ CLAIMS = (
     ),
     Claim(
         name="lcn_samples_grow_faster_than_patches",
-        statement="With the authors' settings the samples of an LCN grow with the power 5/4 of the number of patches, or "
-        "a larger one; they report the second.",
+        statement="With the authors' settings the samples of an LCN grow with the power 5/4 of the number of patches, "
+        "or a larger one; they report the second.",
         formula="d log n*(LCN) / d log k >= 5/4",
         source=_SOURCE(theorem="experiment E1: O(k^2) for an LCN", known="recalled"),
         kind="bound",
