@@ -337,10 +337,9 @@ def ratio_evidence(axis: str, points: Any, crossings: Sequence[Crossing], others
 def next_sizes(n: np.ndarray, found: Crossing, widest: float, n_max: int) -> tuple[int, ...]:
     """The sample sizes to add to a grid so that it holds the crossing more closely; none if it is close enough.
 
-    Where the grid ends before the crossing, it grows by the ratio of its last two sizes, up to ``n_max``. Otherwise the
-    two sizes next to the crossing get their geometric mean between them, until their ratio is ``widest`` or no whole
-    number is left; then the grid grows if the band is open above. A grid that begins at the target stays: it says *at
-    most*.
+    Where the grid ends before the crossing, it grows by its own widest ratio, up to ``n_max``. Otherwise the two sizes
+    next to the crossing get their geometric mean between them, until their ratio is ``widest`` or no whole number is
+    left; then the grid grows if the band is open above. A grid that begins at the target stays: it says *at most*.
 
     Args:
         n: (m,), rising whole sample sizes.
@@ -367,7 +366,7 @@ def next_sizes(n: np.ndarray, found: Crossing, widest: float, n_max: int) -> tup
         if n[at - 1] < between < n[at]:
             return (between,)
     if found.high_open:
-        further = min(n_max, max(round(n[-1] ** 2 / n[-2]), int(n[-1]) + 1))
+        further = min(n_max, max(round(n[-1] * np.max(n[1:] / n[:-1])), int(n[-1]) + 1))
         return (further,) if further > n[-1] else ()
     return ()
 

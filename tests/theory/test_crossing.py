@@ -241,6 +241,7 @@ def test_refinement_stops_at_the_ends():
     assert next_sizes(n, above, 1.1, 32) == ()
     assert next_sizes(n, below, 1.1, 100) == ()
     assert next_sizes([2, 3], bound(2.5, 0), 1.1, 100) == ()  # no whole number between
+    assert next_sizes([16, 32, 36], bound(36, 1), 1.1, 100) == (72,)  # and not by 9 / 8, after the end was refined
 
 
 NAN = np.where(np.arange(26).reshape(2, 13) == 17, np.nan, 0.5)
