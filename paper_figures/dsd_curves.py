@@ -54,8 +54,7 @@ def draw(inputs: Inputs) -> Picture:
     for ax, sigma in zip(axes, sigmas):
         _panel(ax, data, sigma, k, names)
     axes[0].set_ylabel(rf"risk at $k = {k}$, $d = {config['dimension']}$")
-    lowest = max(float(data["bayes_risk"].sel(k=k).min()), 1e-4)
-    axes[0].set_ylim(lowest / 2, 2)
+    axes[0].set_ylim(1e-3, 2)
     extra = [Line2D([], [], color=c, marker=m, markeredgewidth=0, label=t) for t, c, m in map(LEARNERS.get, names)]
     extra += [Line2D([], [], color=c, linestyle=s, linewidth=0.9, label=t) for t, c, s in _LEVELS.values()]
     style.key(figure, trials=np.atleast_1d(data.sizes["trial"]), extra=extra, columns=4)
@@ -69,7 +68,7 @@ FIGURE = Figure(
         "Mean risk on test samples against the number of samples, for images with about 8 patches. Dotted: the least "
         "risk of a linear network, at which an FCN waits until it has the samples for a threshold. Dashed: the target "
         "from which the sample sizes of CNN, LCN and FCN are read. Dash-dotted: the Bayes risk of one who knows the "
-        "signal, below which nothing can fall; below 0.0001 it is outside the picture. Attention and the CNN of stride "
+        "signal, below which nothing can fall; below 0.001 it is outside the picture. Attention and the CNN of stride "
         "1 have other best risks, and targets of their own."
     ),
     draw=draw,

@@ -23,12 +23,13 @@ def draw(inputs: Inputs) -> Picture:
 
 FIGURE = Figure(
     name="dsd_dimension",
-    title="Longer patches cost a CNN and an LCN alike",
+    title="Longer patches cost a CNN and an LCN alike, and an FCN more",
     caption=(
-        "Samples at which the mean risk reaches that of the best CNN that knows the signal, plus a tolerance; sigma is "
-        "the standard deviation of a noise coordinate at a signal of length 1 (that of the paper's experiments was not "
-        "found). CNN and LCN both grow about in proportion to the length of a patch, with the LCN many times above. "
-        "Hollow marks with an arrow are bounds; rings and lines as in the figure against the number of patches."
+        "Samples at which the mean risk reaches that of the best network of its kind that knows the signal, plus a "
+        "tolerance; sigma is the standard deviation of a noise coordinate at a signal of length 1 (that of the paper's "
+        "experiments was not found). CNN and LCN grow about in proportion to the length of a patch, an FCN faster, each "
+        "many times above the one before. Hollow marks with an arrow are bounds; targets, rings and lines as in the figure "
+        "against the number of patches."
     ),
     draw=draw,
     experiments=("dsd_dimension",),

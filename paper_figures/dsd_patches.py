@@ -89,14 +89,15 @@ FIGURE = Figure(
     name="dsd_patches",
     title="Shared weights make the sample size nearly indifferent to the number of patches",
     caption=(
-        "Samples at which the mean risk reaches that of the best CNN that knows the signal, plus a tolerance; sigma is "
-        "the standard deviation of a noise coordinate at a signal of length 1 (that of the paper's experiments was not "
-        "found). An LCN takes many times as many samples as a CNN, and the more patches the more; an FCN takes more "
-        "still, and mostly more than it was given (hollow, with an arrow; where it ends depends on its start, of scale "
-        "0.2). Attention, which shares its weight as well, takes fewer than the CNN. Dashed and dotted: closed forms "
-        "of signed means for an LCN, at the alignment with the signal that the target asks for; no LCN may lie below "
-        "the dashed one. Rings: the target is above the risk of the best linear network, so that these points belong "
-        "to another regime than the rest."
+        "Samples at which the mean risk reaches that of the best network of its kind that knows the signal, plus a "
+        "tolerance; sigma is the standard deviation of a noise coordinate at a signal of length 1 (that of the paper's "
+        "experiments was not found). An LCN takes many times as many samples as a CNN, and the more patches the more; "
+        "an FCN takes many times as many as an LCN, and from some point on more than it was given (hollow, with an "
+        "arrow; where it ends depends on its start, of scale 0.2). CNN, LCN and FCN have the same target; attention, "
+        "which shares its weight as well, a lower one, and the CNN of stride 1 a higher one, which training from some "
+        "starts never reaches. Dashed and dotted: closed forms of signed means for an LCN, at the alignment with the "
+        "signal that the target asks for; no LCN may lie below the dashed one. Rings: the target is above the risk of "
+        "the best linear network, so that these points belong to another regime than the rest."
     ),
     draw=draw,
     experiments=("dsd_patches",),
