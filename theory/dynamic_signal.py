@@ -560,7 +560,7 @@ def _with_signal(network: Network, k: int, d: int, signals: int, n: int) -> Call
 def oracle_on_draws(
     key: PRNGKeyArray, network: Network, k: int, d: int, sigma: float, signals: int = 20, draws: int = 20_000
 ) -> tuple[float, float]:
-    """The risk of the best network whose shared weight points along the signal, and its standard error.
+    """The risk of the best network whose shared weight points along the signal, and its standard error over signals.
 
     ``min_b 1 - (E y f_b)^2 / E f_b^2`` with f_b at weight w*; the length of the weight and b are best together, the
     same for every signal. For cnn it is ``oracle_loss``; overlap has no closed form, because what a kernel sees of a
@@ -589,7 +589,7 @@ def oracle_on_draws(
     program = _with_signal(network, k, d, signals, max(draws // signals, 1))
 
     def moments(log_b: float) -> tuple[np.ndarray, ...]:
-        y, f = (np.asarray(a, np.float64).ravel() for a in program(jax.random.clone(key), sigma, np.exp(log_b)))
+        y, f = (np.asarray(a, np.float64) for a in program(jax.random.clone(key), sigma, np.exp(log_b)))
         return y * f, f**2
 
     def risk(log_b: float) -> float:
@@ -599,8 +599,8 @@ def oracle_on_draws(
     least = scipy.optimize.minimize_scalar(risk, bounds=np.log([1e-3, 1e3]), method="bounded", options={"xatol": 1e-3})
     first, second = moments(least.x)
     a = first.mean() / second.mean()
-    influence = -2 * a * (first - first.mean()) + a**2 * (second - second.mean())
-    return float(least.fun), float(influence.std(ddof=1) / np.sqrt(len(influence)))
+    influence = np.mean(-2 * a * (first - first.mean()) + a**2 * (second - second.mean()), axis=1)
+    return float(least.fun), float(influence.std(ddof=1) / np.sqrt(signals))
 
 
 # --- the rule that cannot be beaten -----------------------------------------------------------------------------------
