@@ -87,7 +87,7 @@ EXPERIMENT = Experiment(
         "cnn_takes_fewer_samples_than_lcn_with_longer_patches",
         "lcn_takes_fewer_samples_than_fcn_with_longer_patches",
     ),
-    cost={"smoke": 20, "desk": 900, "paper": 20_000},
+    cost={"smoke": 20, "desk": 1200, "paper": 20_000},
     version=1,
     precision="float32",
     tolerance=0.3,
