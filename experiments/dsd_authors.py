@@ -145,10 +145,9 @@ EXPERIMENT = Experiment(
     axes=lambda config: {"learner": config.learners, "sigma": config.sigmas, "setting": tuple(_settings(config))},
     run=run,
     claims=(
-        "lcn_takes_tens_of_times_the_samples_of_cnn",
+        "lcn_takes_ten_times_the_samples_of_cnn",
         "lcn_samples_grow_faster_than_patches",
         "cnn_samples_grow_no_faster_than_patches",
-        "choosing_rates_by_the_test_loss_hardly_helps",
     ),
     cost={"smoke": 20, "desk": 400, "paper": 1200},
     version=1,

@@ -113,10 +113,9 @@ FIGURE = Figure(
     draw=draw,
     experiments=("dsd_authors",),
     claims=(
-        "lcn_takes_tens_of_times_the_samples_of_cnn",
+        "lcn_takes_ten_times_the_samples_of_cnn",
         "lcn_samples_grow_faster_than_patches",
         "cnn_samples_grow_no_faster_than_patches",
-        "choosing_rates_by_the_test_loss_hardly_helps",
     ),
     figure_of_paper=(
         "after Figures 1 to 4 of Lahoti, Karp, Winston, Singh and Li, ICLR 2024, whose numbers were not found; sigma "

@@ -27,9 +27,9 @@ FIGURE = Figure(
     caption=(
         "Samples at which the mean risk reaches that of the best network of its kind that knows the signal, plus a "
         "tolerance; sigma is the standard deviation of a noise coordinate at a signal of length 1 (that of the paper's "
-        "experiments was not found). CNN and LCN grow about in proportion to the length of a patch, an FCN faster, each "
-        "many times above the one before. Hollow marks with an arrow are bounds; targets, rings and lines as in the figure "
-        "against the number of patches."
+        "experiments was not found). CNN and LCN grow about in proportion to the length of a patch, an FCN faster, "
+        "each many times above the one before. Hollow marks with an arrow are bounds; targets, rings and lines as in "
+        "the figure against the number of patches."
     ),
     draw=draw,
     experiments=("dsd_dimension",),

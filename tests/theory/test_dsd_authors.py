@@ -11,18 +11,14 @@ SIZES = np.array([2, 3, 4, 6, 9, 14, 22, 33, 51, 78, 120, 183, 280, 428, 654, 10
 K, D = [10, 15, 20, 25, 30, 20, 20, 20, 20], [20, 20, 20, 20, 20, 10, 15, 25, 30]
 
 
-def results(cnn=lambda k, d: 20 * d**0.5, lcn=lambda k, d: k**1.5 * d / 4, trials=5, floor=0.5, excess=0.0):
-    """Risks ``n* target / n`` with noise, at rates of which the second is larger by some 0.02.
-
-    The validation risk is that of the other rate in a share ``excess`` of the sizes.
-    """
+def results(cnn=lambda k, d: 20 * d**0.5, lcn=lambda k, d: k**1.5 * d / 4, trials=5, floor=0.5):
+    """Risks ``n* target / n`` with noise, at rates of which the second is larger by some 0.02."""
     draw = np.random.default_rng(0)
     needed = np.array([[f(k, d) for k, d in zip(K, D)] for f in (cnn, lcn)])[:, None, :, None, None]
     noise = np.exp(0.05 * draw.standard_normal((2, 1, len(K), trials, 1)))
     risk = 0.05 * needed * noise / SIZES
     test = np.stack([risk, risk + 0.02 * noise], axis=-1)
-    swapped = draw.uniform(size=risk.shape) < excess
-    validation = np.where(swapped[..., None], test[..., ::-1], test) + 1e-3
+    validation = test + 1e-3
     swept, numbers = ("learner", "sigma", "setting"), {"target": 0.05, "oracle": 0.02, "linear_floor": floor}
     return xr.Dataset(
         {name: ((*swept, "trial", "n", "rate"), array) for name, array in (("test", test), ("validation", validation))}
@@ -37,7 +33,7 @@ def results(cnn=lambda k, d: 20 * d**0.5, lcn=lambda k, d: k**1.5 * d / 4, trial
     )
 
 
-GOOD = {"cnn": lambda k, d: 11 * (d / 10) ** 1.5, "excess": 0.05}
+GOOD = {"cnn": lambda k, d: 11 * (d / 10) ** 1.5}
 each_claim = pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
 
 
@@ -50,11 +46,9 @@ def test_holds_on_what_is_reported(claim):
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [
-        ("lcn_takes_tens_of_times_the_samples_of_cnn", {"lcn": lambda k, d: 50 * (d / 10) ** 1.5}),
-        ("lcn_takes_tens_of_times_the_samples_of_cnn", {"cnn": lambda k, d: 2 * (d / 10) ** 1.5}),
+        ("lcn_takes_ten_times_the_samples_of_cnn", {"lcn": lambda k, d: 50 * (d / 10) ** 1.5}),
         ("lcn_samples_grow_faster_than_patches", {"lcn": lambda k, d: 10 * k * (d / 10) ** 1.5}),
         ("cnn_samples_grow_no_faster_than_patches", {"cnn": lambda k, d: (k / 4) ** 1.6 * (d / 10) ** 1.5 + 20}),
-        ("choosing_rates_by_the_test_loss_hardly_helps", {"excess": 0.3}),
     ],
 )
 def test_fails_on_what_is_not(name, wrong):
@@ -66,13 +60,9 @@ def test_fails_on_what_is_not(name, wrong):
 
 @pytest.mark.parametrize("few", [{"floor": 0.01}, {"lcn": lambda k, d: 1e6}], ids=["linear", "beyond 1000"])
 def test_is_open_where_nothing_is_told(few):
-    for name in ("lcn_takes_tens_of_times_the_samples_of_cnn", "lcn_samples_grow_faster_than_patches"):
+    for name in ("lcn_takes_ten_times_the_samples_of_cnn", "lcn_samples_grow_faster_than_patches"):
         (claim,) = (claim for claim in CLAIMS if claim.name == name)
         assert judge(claim, results(**GOOD | few)).open
-
-
-def test_two_repeats_do_not_compare_choices():
-    assert judge(CLAIMS[-1], results(**GOOD, trials=2)).open
 
 
 def test_exponents_are_those_of_the_points():
