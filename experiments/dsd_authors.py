@@ -6,7 +6,7 @@ most 1000 samples; a grid of nine pairs of rates; five repeats. All this was rea
 keep the model with the least *test* loss, which makes losses too small, because the choice has seen the data they are
 measured on; here the rates are chosen that way and by validation data of the same size, from the same trained networks.
 
-Not found, and so ours: sigma, for which there are three; steps, momentum, batches (all samples) and starts; the sizes
+Not found, and so ours: sigma, for which there are four; steps, momentum, batches (all samples) and starts; the sizes
 of the test sets. The authors bisect for n*. Here every n of a fixed grid is run, for the reasons in
 ``theory.crossing``.
 
@@ -47,7 +47,7 @@ class Config:
     """Settings of dsd_authors."""
 
     learners: tuple[str, ...] = ("cnn", "lcn")  # networks of theory.dynamic_signal; the authors' are cnn and lcn
-    sigmas: tuple[float, ...] = (0.1, 0.2, 0.3)  # standard deviations of a noise coordinate (the authors': not found)
+    sigmas: tuple[float, ...] = (0.1, 0.15, 0.2, 0.3)  # standard deviations of a noise coordinate (the authors': not found)
     swept: tuple[int, ...] = (10, 15, 20, 25, 30)  # patches of an image, and then numbers of a patch
     fixed: int = 20  # the other of the two
     trials: int = 5  # repeats: independent signals, samples and starts

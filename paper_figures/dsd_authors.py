@@ -24,7 +24,7 @@ _HOLLOW = {"markerfacecolor": "white", "markeredgewidth": 0.7, "linestyle": ""}
 _RING = {"marker": "o", "markersize": 8, "markerfacecolor": "none", "markeredgecolor": style.QUIET, "linestyle": ""}
 _REPEAT = {"linestyle": "", "markersize": 1.8, "markeredgewidth": 0, "alpha": 0.5}
 _MARKERS = "osD^v<>"
-_AXES = {"k": ("patches $k$", "d"), "d": ("numbers of a patch $d$", "k")}
+_AXES = {"k": ("patches $k$", "d"), "d": ("patch length $d$", "k")}
 
 
 def _curve(ax: Axes, x: np.ndarray, one: xr.Dataset, colour: str, marker: str) -> None:
