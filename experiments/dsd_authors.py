@@ -47,7 +47,7 @@ class Config:
     """Settings of dsd_authors."""
 
     learners: tuple[str, ...] = ("cnn", "lcn")  # networks of theory.dynamic_signal; the authors' are cnn and lcn
-    sigmas: tuple[float, ...] = (0.1, 0.15, 0.2, 0.3)  # standard deviations of a noise coordinate (the authors': not found)
+    sigmas: tuple[float, ...] = (0.1, 0.15, 0.2, 0.3)  # standard deviations of a noise coordinate (theirs: not found)
     swept: tuple[int, ...] = (10, 15, 20, 25, 30)  # patches of an image, and then numbers of a patch
     fixed: int = 20  # the other of the two
     trials: int = 5  # repeats: independent signals, samples and starts
