@@ -149,7 +149,7 @@ EXPERIMENT = Experiment(
         "lcn_samples_grow_faster_than_patches",
         "cnn_samples_grow_no_faster_than_patches",
     ),
-    cost={"smoke": 20, "desk": 400, "paper": 1200},
+    cost={"smoke": 20, "desk": 350, "paper": 1400},
     version=1,
     precision="float32",
     tolerance=0.3,
