@@ -37,6 +37,9 @@ def _panel(ax: Axes, data: xr.Dataset, letter: str) -> None:
         at += 0.5
     if labels:
         ax.set_xticks(*zip(*labels))
+    else:
+        ax.set_xticks([])
+        ax.text(0.5, 0.5, "no noise level has three points", ha="center", transform=ax.transAxes, color=style.QUIET)
     ax.set_xlim(-0.7, at - 0.8)
     ax.set_ylim(-0.2, _TOP)
     ax.grid(axis="x", visible=False)
