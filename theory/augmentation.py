@@ -19,18 +19,12 @@ paper's abstract; the identity with its ridge was derived.
 import jax
 import numpy as np
 
-from theory.claim import Claim, Evidence, Source, generator, mean_evidence
+from theory.claim import Claim, Evidence, generator, mean_evidence
+from theory.mei_misiakiewicz_montanari import source
 
 __all__ = ["CLAIMS", "invariant", "kernel_ridge"]
 
-_SOURCE = Source(
-    author="S. Mei, T. Misiakiewicz, A. Montanari",
-    title="Learning with invariances in random features and kernel models",
-    venue="COLT 2021",
-    arxiv="2102.13219",
-    theorem="equivalence of data augmentation and invariant kernels",
-    known="derived",
-)
+_SOURCE = source("equivalence of data augmentation and invariant kernels")
 
 
 def kernel_ridge(gram: np.ndarray, y: np.ndarray, ridge: float, cross: np.ndarray) -> np.ndarray:

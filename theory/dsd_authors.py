@@ -28,8 +28,9 @@ import jax
 import numpy as np
 import xarray as xr
 
-from theory.claim import Claim, Evidence, Source, TooSmall, key_of
+from theory.claim import Claim, Evidence, TooSmall, key_of
 from theory.crossing import Crossing, Estimate, crossing, slope
+from theory.dynamic_signal_claims import source
 
 __all__ = ["CHOICES", "CLAIMS", "REPORTED_RATIO", "chosen", "crossings", "exponents", "sweep"]
 
@@ -41,14 +42,6 @@ PRECISE = 0.2
 """Largest standard error of an exponent in k that counts."""
 _POINTS = 3
 """Of an exponent, at least."""
-_SOURCE = functools.partial(
-    Source,
-    author="A. Lahoti, S. Karp, E. Winston, A. Singh, Y. Li",
-    title="Role of Locality and Weight Sharing in Image-Based Tasks: A Sample Complexity Separation between CNNs, "
-    "LCNs, and FCNs",
-    venue="ICLR 2024",
-    arxiv="2403.15707",
-)
 
 
 def chosen(test: np.ndarray, by: np.ndarray) -> np.ndarray:
@@ -208,7 +201,7 @@ CLAIMS = (
         statement="With the authors' settings, and noise at which an LCN does within 1000 samples, it takes 10 times "
         "as many samples as a CNN or more, on geometric average over their pairs of k and d; they report 10 to 20.",
         formula="10 n*(CNN) / n*(LCN) <= 1",
-        source=_SOURCE(theorem="experiments, Figures 1 to 4: 10 to 20 times, at a sigma not found", known="recalled"),
+        source=source(theorem="experiments, Figures 1 to 4: 10 to 20 times, at a sigma not found", known="recalled"),
         kind="bound",
         predict=lambda dataset: np.ones(len(_compared(dataset))),
         measure=lambda dataset: _ratio_evidence(dataset, ("lcn", "cnn")),
@@ -221,7 +214,7 @@ CLAIMS = (
         statement="With the authors' settings the samples of an LCN grow with the power 5/4 of the number of patches, "
         "or a larger one; they report the second.",
         formula="d log n*(LCN) / d log k >= 5/4",
-        source=_SOURCE(theorem="experiment E1: O(k^2) for an LCN", known="recalled"),
+        source=source(theorem="experiment E1: O(k^2) for an LCN", known="recalled"),
         kind="bound",
         predict=lambda dataset: np.full(len(_told(dataset, "lcn")), -_FASTER),
         measure=lambda dataset: _signed(dataset, "lcn", "k", -1),
@@ -234,7 +227,7 @@ CLAIMS = (
         statement="With the authors' settings the samples of a CNN grow with at most the first power of the number of "
         "patches.",
         formula="d log n*(CNN) / d log k <= 1",
-        source=_SOURCE(theorem="experiment E1: O(k) for a CNN", known="recalled"),
+        source=source(theorem="experiment E1: O(k) for a CNN", known="recalled"),
         kind="bound",
         predict=lambda dataset: np.ones(len(_told(dataset, "cnn"))),
         measure=lambda dataset: _signed(dataset, "cnn", "k", +1),

@@ -36,9 +36,10 @@ import numpy as np
 import scipy.optimize
 import xarray as xr
 
-from theory.claim import Claim, Evidence, Source, TooSmall, key_of
+from theory.claim import Claim, Evidence, TooSmall, key_of
 from theory.crossing import Crossing, Estimate, crossing, ratio_evidence, slope
 from theory.dynamic_signal import ESTIMATORS, oracle_loss
+from theory.dynamic_signal_claims import source
 
 __all__ = [
     "CLAIMS",
@@ -50,15 +51,6 @@ __all__ = [
     "required_alignment",
     "sweep_axis",
 ]
-
-_SOURCE = functools.partial(
-    Source,
-    author="A. Lahoti, S. Karp, E. Winston, A. Singh, Y. Li",
-    title="Role of Locality and Weight Sharing in Image-Based Tasks: A Sample Complexity Separation between CNNs, "
-    "LCNs, and FCNs",
-    venue="ICLR 2024",
-    arxiv="2403.15707",
-)
 
 
 def required_alignment(k: int, sigma: float, target: float) -> float:
@@ -335,7 +327,7 @@ def _steeper(name: str, statement: str, networks: tuple[str, str, str], dropped:
         name=name,
         statement=statement,
         formula=f"d log n*({first}) / d log k - d log n*({second}) / d log k <= 0",
-        source=_SOURCE(theorem="orders k + d, k d at least, k^2 d at least", known="recalled"),
+        source=source(theorem="orders k + d, k d at least, k^2 d at least", known="recalled"),
         kind="bound",
         predict=lambda dataset: np.zeros(len(sigmas(dataset))),
         measure=lambda dataset: _exponent_below(dataset, pair, sigmas(dataset)),
@@ -356,7 +348,7 @@ def _separated(
         statement=statement,
         formula=f"n*({first}) / n*({second}) <= 1 wherever k sigma^2 / (1 + k sigma^2) > target; a bound of "
         f"n*({second}) where its samples did not do",
-        source=_SOURCE(theorem=theorem, known="recalled"),
+        source=source(theorem=theorem, known="recalled"),
         kind="bound",
         predict=lambda dataset: np.ones(len(_decided(dataset, pair))),
         measure=lambda dataset: _quotient(dataset, pair, _decided(dataset, pair)),
@@ -411,7 +403,7 @@ CLAIMS = (
         name="lcn_stays_above_the_patch_known_line",
         statement="No LCN reaches the target with fewer samples than signed means take that are told the patch.",
         formula="sigma^2 k d c / (1 - c) / n*(LCN) <= 1 with oracle_loss(k, sigma / sqrt(c)) = target",
-        source=_SOURCE(theorem="LCN needs of the order of sigma^2 k d samples; the constant is ours", known="derived"),
+        source=source(theorem="LCN needs of the order of sigma^2 k d samples; the constant is ours", known="derived"),
         kind="bound",
         predict=lambda dataset: np.ones(len(_above_line(dataset))),
         measure=lambda dataset: _line_over(dataset, "lcn", _above_line(dataset)),

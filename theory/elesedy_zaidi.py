@@ -32,10 +32,16 @@ from equiv.groups import cyclic, dihedral, polyhedral, symmetric
 from equiv.reps import intertwiners, permutation, pixels, standard
 from theory.claim import Claim, Evidence, Source, bootstrap, mean_evidence
 
-__all__ = ["CLAIMS", "predict_gap", "shift_projector", "simulate_gap"]
+__all__ = ["CLAIMS", "predict_gap", "shift_projector", "simulate_gap", "source"]
 
 
-def _source(theorem: str, known: str) -> Source:
+def source(theorem: str, known: str) -> Source:
+    """The paper, for one of its statements.
+
+    Args:
+        theorem: which.
+        known: ``derived`` or ``recalled``.
+    """
     return Source(
         author="B. Elesedy, S. Zaidi",
         title="Provably Strict Generalisation Benefit for Equivariant Models",
@@ -336,7 +342,7 @@ CLAIMS = (
         statement="Averaging a representation over a finite group is the orthogonal projection onto the invariant "
         "vectors.",
         formula="Q^2 = Q = Q^T, dim V^G = 1/|G| sum_g tr rho(g)",
-        source=_source("Lemma 1 (averaging operator)", "derived"),
+        source=source("Lemma 1 (averaging operator)", "derived"),
         kind="identity",
         predict=_expected_algebra,
         measure=_measured_algebra,
@@ -348,7 +354,7 @@ CLAIMS = (
         statement="Averaging a least-squares fit over the group lowers its risk by the weight it had outside the "
         "invariants, draw by draw.",
         formula="R(w) - R(Qw) = sigma_x^2 |A w|^2",
-        source=_source("Lemma (L^2 = S + A) in the linear model", "recalled"),
+        source=source("Lemma (L^2 = S + A) in the linear model", "recalled"),
         kind="identity",
         predict=_outside,
         measure=lambda key: _draw_evidence(key, np.full(_D, _SIGMA_X)),
@@ -360,7 +366,7 @@ CLAIMS = (
         statement="With more samples than dimensions the mean gap is the noise spread over the directions outside the "
         "invariants.",
         formula="E gap = sigma_xi^2 a / (n - d - 1), n > d + 1",
-        source=_source("Theorem on the linear model, n > d + 1", "derived"),
+        source=source("Theorem on the linear model, n > d + 1", "derived"),
         kind="ratio",
         predict=lambda key: _predicted(_OVER),
         measure=lambda key: _mean_gaps(key, _OVER),
@@ -372,7 +378,7 @@ CLAIMS = (
         statement="With fewer samples than dimensions the mean gap has a part of the target and a part of the noise.",
         formula="E gap = sigma_x^2 |theta|^2 a n (d - n) / (d (d - 1) (d + 2)) + sigma_xi^2 a n / (d (d - n - 1)), "
         "n < d - 1",
-        source=_source("Theorem on the linear model, n < d - 1", "derived"),
+        source=source("Theorem on the linear model, n < d - 1", "derived"),
         kind="ratio",
         predict=lambda key: _predicted(_UNDER),
         measure=lambda key: _mean_gaps(key, _UNDER),
@@ -384,7 +390,7 @@ CLAIMS = (
         statement="With noisy labels the gap has a spike at n = d: its median there is above the medians on both "
         "sides.",
         formula="median gap(n) < median gap(d), n = d/3, d/2, 2d, 3d",
-        source=_source("Theorem on the linear model, n in [d - 1, d + 1]", "recalled"),
+        source=source("Theorem on the linear model, n in [d - 1, d + 1]", "recalled"),
         kind="separation",
         predict=lambda key: ("at n", f"at n = {_D}"),
         measure=lambda key: _spike(key, _SIGMA_XI),

@@ -39,9 +39,9 @@ import numpy as np
 from theory.claim import Claim, Evidence, Source, generator
 from theory.crossing import Crossing, crossing, inside
 
-__all__ = ["CLAIMS", "accuracies", "effective_dimension", "sample_sizes"]
+__all__ = ["CLAIMS", "LI", "WANG", "accuracies", "effective_dimension", "sample_sizes"]
 
-_LI = Source(
+LI = Source(
     author="Z. Li, Y. Zhang, S. Arora",
     title="Why Are Convolutional Nets More Sample-Efficient than Fully-Connected Nets?",
     venue="ICLR 2021",
@@ -49,7 +49,7 @@ _LI = Source(
     theorem="Omega(d^2) samples for orthogonally equivariant algorithms, O(1) for a convolutional net",
     known="recalled",
 )
-_WANG = Source(
+WANG = Source(
     author="Z. Wang, L. Wu",
     title="Theoretical Analysis of the Inductive Biases in Deep Convolutional Networks",
     venue="NeurIPS 2023",
@@ -176,7 +176,7 @@ CLAIMS = (
         name="samples_fully_connected",
         statement="An orthogonally equivariant learner needs samples in proportion to the square of the dimension.",
         formula="n*(85 %) ~ d^2 for ridge regression with the kernel <x, x'>^2",
-        source=_LI,
+        source=LI,
         kind="rate",
         predict=lambda key: 2.0,
         measure=lambda key: _full(key, "fully connected"),
@@ -188,7 +188,7 @@ CLAIMS = (
         statement="A learner with a free weight for each coordinate's square needs samples in proportion to the "
         "dimension.",
         formula="n*(85 %) ~ d for ridge regression on x_i^2 - 1",
-        source=_WANG,
+        source=WANG,
         kind="rate",
         predict=lambda key: 1.0,
         measure=lambda key: _half(key, "locally connected"),
@@ -200,7 +200,7 @@ CLAIMS = (
         statement="A learner whose weights are tied within each half needs the same number of samples in every "
         "dimension.",
         formula="n*(85 %) ~ d^0 for ridge regression on the pooled squares of the two halves",
-        source=_WANG,
+        source=WANG,
         kind="rate",
         predict=lambda key: 0.0,
         measure=lambda key: _half(key, "convolutional"),
@@ -212,7 +212,7 @@ CLAIMS = (
         statement="The larger the group under which a learner is equivariant, the more samples it needs for the "
         "same task.",
         formula="n*(convolutional) < n*(locally connected) < n*(fully connected)",
-        source=_WANG,
+        source=WANG,
         kind="separation",
         predict=lambda key: LEARNERS,
         measure=lambda key: _compared(key, LEARNERS),

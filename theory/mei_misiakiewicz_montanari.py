@@ -37,10 +37,15 @@ import numpy as np
 from theory.claim import Claim, Evidence, Source, generator
 from theory.crossing import crossing, inside, ratio_evidence
 
-__all__ = ["CLAIMS", "count_orbits", "interpolation_errors", "predict_degeneracy"]
+__all__ = ["CLAIMS", "count_orbits", "interpolation_errors", "predict_degeneracy", "source"]
 
 
-def _source(theorem: str) -> Source:
+def source(theorem: str) -> Source:
+    """The paper, for one of its statements; all are derived again.
+
+    Args:
+        theorem: which.
+    """
     return Source(
         author="S. Mei, T. Misiakiewicz, A. Montanari",
         title="Learning with invariances in random features and kernel models",
@@ -158,7 +163,7 @@ CLAIMS = (
         name="cyclic_degeneracy",
         statement="Burnside's formula counts the cyclic-invariant multilinear polynomials of each degree.",
         formula="orbits of l-subsets of Z/d = 1/d sum_{k | gcd(d, l)} phi(k) C(d/k, l/k)",
-        source=_source("degeneracy of the cyclic group, alpha = 1"),
+        source=source("degeneracy of the cyclic group, alpha = 1"),
         kind="identity",
         predict=lambda key: np.array([[predict_degeneracy(d, degree) for degree in _DEGREES] for d in _SIZES]),
         measure=lambda key: _orbits(1),
@@ -170,7 +175,7 @@ CLAIMS = (
         statement="For a cyclic-invariant quadratic target in a prime number d of variables the invariant kernel needs "
         "d times fewer samples.",
         formula="n_plain(error 0.3) / n_inv(error 0.3) = C(d, 2) / D(d, 2) = d",
-        source=_source("gain d^alpha of the invariant kernel"),
+        source=source("gain d^alpha of the invariant kernel"),
         kind="ratio",
         predict=lambda key: _PRIMES,
         measure=lambda key: _gain(key, "invariant"),

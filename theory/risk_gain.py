@@ -40,6 +40,7 @@ Reference:
     kernel regression (recalled).
 """
 
+import dataclasses
 import math
 from collections.abc import Callable
 
@@ -49,10 +50,10 @@ import scipy.optimize
 import scipy.special
 import xarray as xr
 
-from theory.claim import Claim, Evidence, Source, TooSmall, key_of
+from theory import elesedy_zaidi, mei_misiakiewicz_montanari, tahmasebi_jegelka
+from theory.claim import Claim, Evidence, TooSmall, key_of
 from theory.crossing import Crossing, crossing, ratio_evidence
-from theory.elesedy_zaidi import predict_gap
-from theory.mei_misiakiewicz_montanari import predict_degeneracy
+from theory.inductive_bias import LI, WANG
 
 __all__ = [
     "CIRCLE_POWER",
@@ -154,7 +155,7 @@ def predict_least_squares(learner: str, n: np.ndarray | float, d: int, v: int, n
     if learner != "averaged":
         return found
     inside = below | above
-    return np.where(inside, found - predict_gap(np.where(inside, n, 2 * d), d, d - v, 1.0, noise), np.inf)
+    return np.where(inside, found - elesedy_zaidi.predict_gap(np.where(inside, n, 2 * d), d, d - v, 1.0, noise), np.inf)
 
 
 def predict_halves(learner: str, n: np.ndarray | float, d: int) -> np.ndarray:
@@ -217,7 +218,7 @@ def predict_degrees(learner: str, n: np.ndarray | float, d: int, degree: int) ->
     degrees = np.arange(d + 1)
     eigenvalues = np.cosh(1 / d) ** (d - degrees) * np.sinh(1 / d) ** degrees
     if learner == "invariant":
-        counts = np.array([predict_degeneracy(d, k) for k in degrees.tolist()], np.float64)
+        counts = np.array([mei_misiakiewicz_montanari.predict_degeneracy(d, k) for k in degrees.tolist()], np.float64)
     else:
         counts = scipy.special.comb(d, degrees)
     return predict_risk(n, eigenvalues, counts, (degrees == degree).astype(float))
@@ -282,46 +283,6 @@ def predict_n_star(loss: Callable[[float], np.ndarray], target: float, least: fl
 # --- claims on stored runs --------------------------------------------------------------------------------------------
 
 _TRIALS = 8
-_LI = Source(
-    author="Z. Li, Y. Zhang, S. Arora",
-    title="Why Are Convolutional Nets More Sample-Efficient than Fully-Connected Nets?",
-    venue="ICLR 2021",
-    arxiv="2010.08515",
-    theorem="Omega(d^2) samples for orthogonally equivariant algorithms",
-    known="recalled",
-)
-_WANG = Source(
-    author="Z. Wang, L. Wu",
-    title="Theoretical Analysis of the Inductive Biases in Deep Convolutional Networks",
-    venue="NeurIPS 2023",
-    arxiv="2305.08404",
-    theorem="separation of CNN, LCN and FCN by symmetry groups; its task was not found, this is a substitute",
-    known="derived",
-)
-_ELESEDY = Source(
-    author="B. Elesedy, S. Zaidi",
-    title="Provably Strict Generalisation Benefit for Equivariant Models",
-    venue="ICML 2021",
-    arxiv="2102.10333",
-    theorem="Theorem on the linear model, n > d + 1, solved for n",
-    known="derived",
-)
-_MEI = Source(
-    author="S. Mei, T. Misiakiewicz, A. Montanari",
-    title="Learning with invariances in random features and kernel models",
-    venue="COLT 2021",
-    arxiv="2102.13219",
-    theorem="gain d^alpha of the invariant kernel",
-    known="derived",
-)
-_TAHMASEBI = Source(
-    author="B. Tahmasebi, S. Jegelka",
-    title="The Exact Sample Complexity Gain from Invariances for Kernel Regression",
-    venue="NeurIPS 2023",
-    arxiv="2303.14269",
-    theorem="gain in samples for finite groups",
-    known="derived",
-)
 
 
 def crossings(dataset: xr.Dataset, task: str, learner: str) -> dict[int, Crossing]:
@@ -446,7 +407,7 @@ CLAIMS = (
         statement="Least squares, its average over the group, and least squares on invariants take the samples of the "
         "formula to a risk.",
         formula="n* = d + 1 + s^2 d / t, d + 1 + s^2 v / t, v + 1 + s^2 v / t",
-        source=_ELESEDY,
+        source=elesedy_zaidi.source("Theorem on the linear model, n > d + 1, solved for n", "derived"),
         kind="ratio",
         predict=_three,
         measure=lambda dataset: _least_squares(dataset, ("linear",) * 3),
@@ -459,7 +420,7 @@ CLAIMS = (
         statement="From 12 coordinates of a half on, the orthogonally equivariant learner takes three samples for each "
         "of the d (2d + 1) products of coordinates.",
         formula="n*(15 % mistakes) = 2.99 d (2d + 1) for ridge regression with the kernel <x, x'>^2, ridge d (2d + 1)",
-        source=_LI,
+        source=dataclasses.replace(LI, theorem="Omega(d^2) samples for orthogonally equivariant algorithms"),
         kind="ratio",
         predict=lambda dataset: np.array(_formula(dataset, *_FULL, _full(dataset))),
         measure=lambda dataset: _halves(dataset, "plain", _full(dataset)),
@@ -472,7 +433,7 @@ CLAIMS = (
         statement="Up to 64 coordinates of a half, the learner with a free weight for each coordinate's square takes "
         "samples in proportion to their number.",
         formula="n*(15 % mistakes) ~ d for ridge regression on x_i^2 - 1, d from 16 on",
-        source=_WANG,
+        source=WANG,
         kind="rate",
         predict=lambda dataset: _exponent(dataset, "partial", 1.0),
         measure=lambda dataset: _growth(dataset, "partial"),
@@ -485,7 +446,7 @@ CLAIMS = (
         statement="Up to 64 coordinates of a half, the learner with weights tied within each half takes the same "
         "number of samples.",
         formula="n*(15 % mistakes) ~ d^0 for ridge regression on the pooled squares of the two halves, d from 16 on",
-        source=_WANG,
+        source=WANG,
         kind="rate",
         predict=lambda dataset: _exponent(dataset, "invariant", 0.0),
         measure=lambda dataset: _growth(dataset, "invariant"),
@@ -498,7 +459,7 @@ CLAIMS = (
         statement="Up to 43 variables, a prime number d of them, the invariant kernel takes d times fewer samples for "
         "a cyclic-invariant quadratic target.",
         formula="n*(plain) / n*(invariant) = d",
-        source=_MEI,
+        source=mei_misiakiewicz_montanari.source("gain d^alpha of the invariant kernel"),
         kind="ratio",
         predict=lambda dataset: _inside(dataset, ("shifts", "plain"), ("shifts", "invariant")).astype(float),
         measure=lambda dataset: _gain(dataset, "invariant"),
@@ -510,7 +471,7 @@ CLAIMS = (
         name="shifts_divide_samples_on_circle",
         statement="On the circle a kernel that knows m of the target's shifts takes m times fewer samples to an error.",
         formula="n*(1) / n*(m) -> m at the same ridge per sample",
-        source=_TAHMASEBI,
+        source=tahmasebi_jegelka.source("gain in samples for finite groups"),
         kind="ratio",
         predict=lambda dataset: _orders(dataset, "circle").astype(float),
         measure=lambda dataset: _shared(dataset, "circle"),

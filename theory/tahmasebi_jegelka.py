@@ -31,10 +31,15 @@ import scipy.special
 from equiv.groups import polyhedral
 from theory.claim import Claim, Evidence, Source, generator, mean_evidence
 
-__all__ = ["CLAIMS", "axial", "count_invariants", "predict_excess_bound", "predict_invariants", "solid"]
+__all__ = ["CLAIMS", "axial", "count_invariants", "predict_excess_bound", "predict_invariants", "solid", "source"]
 
 
-def _source(theorem: str) -> Source:
+def source(theorem: str) -> Source:
+    """The paper, for one of its statements; all are derived again.
+
+    Args:
+        theorem: which.
+    """
     return Source(
         author="B. Tahmasebi, S. Jegelka",
         title="The Exact Sample Complexity Gain from Invariances for Kernel Regression",
@@ -209,7 +214,7 @@ CLAIMS = (
         statement="The mean character counts the invariant spherical harmonics of each degree, for cyclic and "
         "polyhedral groups.",
         formula="rank of the averaged harmonics = 1/|G| sum_g sin((2l + 1) t_g / 2) / sin(t_g / 2)",
-        source=_source("dimension of invariant eigenspaces"),
+        source=source("dimension of invariant eigenspaces"),
         kind="identity",
         predict=lambda key: np.stack([predict_invariants(g, np.arange(16)) for g in _groups().values()]),
         measure=lambda key: _counts(_groups()),
@@ -222,7 +227,7 @@ CLAIMS = (
         "cut-off.",
         formula="|G| N(L; G) / N(L) - 1 <= sum_{g != e} 1 / sin^2(t_g / 2) / (L + 1)^2; "
         "the sum is (m^2 - 1) / 3 for C_m",
-        source=_source("Weyl's law for invariant functions, effective finite action"),
+        source=source("Weyl's law for invariant functions, effective finite action"),
         kind="bound",
         predict=lambda key: np.stack([predict_excess_bound(g, _CUTOFFS) for g in _groups().values()]),
         measure=lambda key: _excess(_groups()),
@@ -234,7 +239,7 @@ CLAIMS = (
         statement="On the circle with m shifts, the invariant kernel on n samples has the error of the plain kernel on "
         "m n.",
         formula="E |f_inv(n) - f|^2 / E |f_plain(m n) - f|^2 -> 1",
-        source=_source("gain in samples for finite groups"),
+        source=source("gain in samples for finite groups"),
         kind="ratio",
         predict=lambda key: np.ones(len(_SIZES)),
         measure=lambda key: _collapse(key, _invariant_target),
