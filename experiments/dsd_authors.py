@@ -23,21 +23,18 @@ Reference:
 """
 
 import dataclasses
-import functools
 import itertools
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from experiments.dsd_protocol import drawing
+from experiments.dsd_protocol import drawing, fitted
 from experiments.record import Experiment, Point, among, positive, whole
-from experiments.sample_complexity import Learner, curve, trained, trial_keys
+from experiments.sample_complexity import curve, trial_keys
 from theory.crossing import crossing, meets
 from theory.dsd_authors import CHOICES, chosen
-from theory.dynamic_signal import NETWORKS, Steps, linear_floor, oracle_loss, train
+from theory.dynamic_signal import Network, Steps, linear_floor, oracle_loss
 
 __all__ = ["EXPERIMENT", "Config", "run"]
 
@@ -73,22 +70,9 @@ def _settings(config: Config) -> dict[str, tuple[int, int]]:
     return {f"k = {k}, d = {d}": (k, d) for k, d in pairs}
 
 
-@functools.cache
-def _fitted(name: str, k: int, d: int, steps: int) -> Learner:
-    """A network and its training, with data still to come; programs are shared by all sigmas."""
-    network = NETWORKS[name]
-
-    def fit(params: Any, x: jax.Array, y: jax.Array, weights: jax.Array, rates: jax.Array) -> Any:
-        return train(network, params, x, y, weights, steps, Steps(rates[0], rates[1]))
-
-    return trained(
-        name,
-        lambda key: None,
-        lambda key: network.init(key, k, d, network.scale, jnp.float32),
-        network.apply,
-        fit,
-        {"squared": lambda predictions, y: jnp.mean((predictions - y) ** 2)},
-    )
+def _pair(network: Network, x: jax.Array, weights: jax.Array, rates: jax.Array) -> Steps:
+    """Both rates as they are."""
+    return Steps(rates[0], rates[1])
 
 
 def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
@@ -103,7 +87,7 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
     k, d = _settings(config)[setting]
     own, resampling = jax.random.split(key)
     rows = max(config.sizes), config.held_out, config.held_out
-    learner = _fitted(point["learner"], k, d, config.steps)._replace(draw=drawing(k, d, sigma, rows))
+    learner = fitted(point["learner"], k, d, config.steps, _pair)._replace(draw=drawing(k, d, sigma, rows))
     rates = np.array(list(itertools.product(config.weight_rates, config.bias_rates)), np.float32)
     found = curve(learner, trial_keys(own, config.trials), config.sizes, rates, select="test")
     oracle = oracle_loss(k, sigma)

@@ -37,6 +37,7 @@ from theory.dsd_separation import predict_samples, required_alignment
 from theory.dynamic_signal import (
     ESTIMATORS,
     NETWORKS,
+    Network,
     Steps,
     bayes_risk,
     draw_signal,
@@ -47,7 +48,7 @@ from theory.dynamic_signal import (
     train,
 )
 
-__all__ = ["WORK", "Protocol", "check_targets", "drawing", "largest_size", "measured", "samples_needed"]
+__all__ = ["WORK", "Protocol", "check_targets", "drawing", "fitted", "largest_size", "measured", "samples_needed"]
 
 WORK: dict[str, Callable[[int, int], int]] = {
     "cnn": lambda k, d: k * d,
@@ -135,13 +136,20 @@ def _multiples(config: Protocol, name: str) -> tuple[float, ...]:
 
 
 @functools.cache
-def _fitted(name: str, k: int, d: int, steps: int) -> Learner:
-    """A network and its training, with data still to come; programs are shared by all sigmas."""
+def fitted(name: str, k: int, d: int, steps: int, rule: Callable[..., Steps]) -> Learner:
+    """A network and its training, with data still to come; programs are shared by all sigmas.
+
+    Args:
+        name: of the network.
+        k: patches.
+        d: numbers of a patch.
+        steps: of gradient descent.
+        rule: ``rule(network, x, weights, rate) -> Steps``, a function of a module, what a rate stands for.
+    """
     network = NETWORKS[name]
 
     def fit(params: Any, x: jax.Array, y: jax.Array, weights: jax.Array, rate: jax.Array) -> Any:
-        how = Steps(*(rate * step for step in step_sizes(network, x, weights)))
-        return train(network, params, x, y, weights, steps, how)
+        return train(network, params, x, y, weights, steps, rule(network, x, weights, rate))
 
     return trained(
         name,
@@ -154,6 +162,11 @@ def _fitted(name: str, k: int, d: int, steps: int) -> Learner:
             "mistakes": lambda predictions, y: jnp.mean((predictions * y <= 0).astype(y.dtype)),
         },
     )
+
+
+def _multiple(network: Network, x: jax.Array, weights: jax.Array, rate: jax.Array) -> Steps:
+    """Our step sizes, times the rate."""
+    return Steps(*(rate * step for step in step_sizes(network, x, weights)))
 
 
 @functools.cache
@@ -203,7 +216,7 @@ def measured(
     target = oracle + config.tolerance
     rows = largest_size(config, name, k, d), config.validation, config.test
     steps = config.fcn_steps if name == "fcn" else config.steps
-    learner = _fitted(name, k, d, steps)
+    learner = fitted(name, k, d, steps, _multiple)
     learner = learner._replace(draw=drawing(k, d, sigma, rows), oracle=oracle)
     found = measure(
         learner,
