@@ -56,10 +56,17 @@ def pytest_collection_modifyitems(items):
 MOST_MAPS = 30_000
 """Linux gives a process 65,530 memory maps, a compiled program keeps about 30, and XLA crashes when none is left."""
 
+MOST_TESTS = 500
+"""jax has 8,192 programs at hand; once they are taken, a new one is forgotten at once and its calls are all slow.
+
+A test that counts programs then counts none. Until here a test has left about three.
+"""
+
 
 def pytest_runtest_teardown(item, nextitem):
     """Programs are dropped, and read again from the cache on disk, long before a worker has too many of them."""
     item.session.done = getattr(item.session, "done", 0) + 1
     maps = Path("/proc/self/maps")
-    if item.session.done % 20 == 0 and maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
+    many = item.session.done % 20 == 0 and maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS
+    if many or item.session.done % MOST_TESTS == 0:
         jax.clear_caches()
