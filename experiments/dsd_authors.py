@@ -32,8 +32,8 @@ import xarray as xr
 from experiments.dsd_protocol import drawing, fitted
 from experiments.record import Experiment, Point, among, positive, whole
 from experiments.sample_complexity import curve, trial_keys
-from theory.crossing import crossing, meets
-from theory.dsd_authors import CHOICES, chosen
+from theory.crossing import at_rates, best_rates, crossing, meets
+from theory.dsd_authors import CHOICES
 from theory.dynamic_signal import Network, Steps, linear_floor, oracle_loss
 
 __all__ = ["EXPERIMENT", "Config", "run"]
@@ -93,7 +93,7 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
     oracle = oracle_loss(k, sigma)
     target = oracle + config.tolerance
     raw = {name: (("trial", "n", "rate"), getattr(found, name)) for name in CHOICES}
-    losses = [chosen(found.test, getattr(found, by)) for by in CHOICES]
+    losses = [at_rates(found.test, best_rates(getattr(found, by))) for by in CHOICES]
     ends = [crossing(resampling, config.sizes, one, target) for one in losses]
     numbers = ("n_star", "low", "high", "censored", "low_open", "high_open")
     each = np.stack([meets(config.sizes, one, target)[0] for one in losses], axis=1).astype(np.float32)

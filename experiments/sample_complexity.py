@@ -32,7 +32,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from equiv.layers.ridge import dual_ridge
-from theory.crossing import Crossing, crossing, next_sizes
+from theory.crossing import Crossing, at_rates, best_rates, crossing, next_sizes
 
 __all__ = [
     "Curve",
@@ -424,16 +424,15 @@ def _curve(
         program = _program(learner.fit_and_test, rows, _side_by_side(data, rows, memory))
         found.append(program(data, fit_keys, np.int32(n), rates))
     arrays = {name: np.stack([np.asarray(one[name]) for one in found], axis=1) for name in found[0]}
-    by = np.where(np.isfinite(arrays[select]), arrays[select], np.inf)
-    lost = np.argwhere(np.isinf(by).all(axis=-1))
+    lost = np.argwhere(~np.isfinite(arrays[select]).any(axis=-1))
     if len(lost):
         trial, size = lost[0]
         raise ValueError(
             f"no rate gave {learner.name} a finite {select} loss in trial {trial} at n = {sizes[size]}; "
             "give smaller rates"
         )
-    chosen = by.argmin(axis=-1)
-    at_chosen = {name: np.take_along_axis(a, chosen[..., None], -1)[..., 0] for name, a in arrays.items()}
+    chosen = best_rates(arrays[select])
+    at_chosen = {name: at_rates(a, chosen) for name, a in arrays.items()}
     losses, validation, test = at_chosen.pop("test"), arrays["validation"], arrays["test"]
     del at_chosen["validation"]
     return Curve(np.asarray(sizes, np.int64), losses, chosen, validation, test, at_chosen, select)

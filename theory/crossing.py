@@ -38,6 +38,8 @@ from theory.claim import Evidence, generator
 __all__ = [
     "Crossing",
     "Estimate",
+    "at_rates",
+    "best_rates",
     "crossing",
     "falling",
     "inside",
@@ -98,6 +100,36 @@ class Estimate(NamedTuple):
     low_open: bool
     high_open: bool
     replicates: np.ndarray
+
+
+def best_rates(by: np.ndarray) -> np.ndarray:
+    """Which rate has the least loss; NaN and infinity are never chosen if there is another.
+
+    Args:
+        by: (..., rates), the losses to choose by.
+
+    Returns:
+        (...), whole numbers; among equals the first.
+
+    Example:
+        >>> best_rates(np.array([[3.0, np.nan, 2.0], [1.0, 1.0, np.inf]])).tolist()
+        [2, 0]
+    """
+    return np.where(np.isfinite(by), by, np.inf).argmin(axis=-1)
+
+
+def at_rates(losses: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """Losses at the chosen rates.
+
+    Args:
+        losses: (..., rates).
+        rates: (...), as from ``best_rates``.
+
+    Example:
+        >>> at_rates(np.array([[3.0, 2.0, 4.0]]), np.array([2])).tolist()
+        [4.0]
+    """
+    return np.take_along_axis(losses, rates[..., None], axis=-1)[..., 0]
 
 
 def falling(losses: np.ndarray) -> np.ndarray:

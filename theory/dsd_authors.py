@@ -29,10 +29,10 @@ import numpy as np
 import xarray as xr
 
 from theory.claim import Claim, Evidence, TooSmall, key_of
-from theory.crossing import Crossing, Estimate, crossing, slope
+from theory.crossing import Crossing, Estimate, at_rates, best_rates, crossing, slope
 from theory.dynamic_signal_claims import source
 
-__all__ = ["CHOICES", "CLAIMS", "REPORTED_RATIO", "chosen", "crossings", "exponents", "sweep"]
+__all__ = ["CHOICES", "CLAIMS", "REPORTED_RATIO", "crossings", "exponents", "sweep"]
 
 CHOICES = ("test", "validation")
 """What rates are chosen by; the first is the authors' choice."""
@@ -42,24 +42,6 @@ PRECISE = 0.2
 """Largest standard error of an exponent in k that counts."""
 _POINTS = 3
 """Of an exponent, at least."""
-
-
-def chosen(test: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Test losses at the rates that have the least loss; NaN and infinity are never chosen if there is another.
-
-    Args:
-        test: (..., rates), test losses.
-        by: like ``test``, the losses to choose by.
-
-    Returns:
-        (...).
-
-    Example:
-        >>> chosen(np.array([[3.0, 2.0, 4.0]]), np.array([[1.0, 5.0, np.nan]])).tolist()
-        [3.0]
-    """
-    at = np.where(np.isfinite(by), by, np.inf).argmin(axis=-1)
-    return np.take_along_axis(test, at[..., None], axis=-1)[..., 0]
 
 
 def sweep(dataset: xr.Dataset, axis: str) -> dict[int, str]:
@@ -88,7 +70,7 @@ def crossings(dataset: xr.Dataset, learner: str, sigma: float, choice: str = "te
     found = {}
     for setting in dataset["setting"].values.tolist():
         cell = dataset.sel(learner=learner, sigma=sigma, setting=setting).transpose("trial", "n", "rate", ...)
-        losses = chosen(cell["test"].values, cell[choice].values)
+        losses = at_rates(cell["test"].values, best_rates(cell[choice].values))
         found[setting] = crossing(_resampling(setting), cell["n"].values, losses, float(cell["target"]))
     return found
 

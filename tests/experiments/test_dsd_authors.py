@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from experiments.dsd_authors import EXPERIMENT, Config, run
-from theory.dsd_authors import chosen, sweep
+from theory.crossing import at_rates, best_rates
+from theory.dsd_authors import sweep
 
 TINY = Config(sigmas=(0.2,), swept=(2, 3), fixed=3, trials=2, sizes=(4, 8, 16), steps=40, held_out=50)
 
@@ -32,8 +33,8 @@ def test_the_pairs_are_those_of_the_authors():
 def test_both_choices_are_made_from_the_same_networks(found):
     test, validation = found["test"].values, found["validation"].values
     assert test.shape == (2, 3, 9)
-    assert (chosen(test, test) == test.min(axis=-1)).all()
-    assert (chosen(test, test) <= chosen(test, validation)).all()
+    assert (at_rates(test, best_rates(test)) == test.min(axis=-1)).all()
+    assert (at_rates(test, best_rates(test)) <= at_rates(test, best_rates(validation))).all()
     assert found["n_star"].sel(choice="test") <= found["n_star"].sel(choice="validation")
 
 

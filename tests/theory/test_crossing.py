@@ -7,7 +7,19 @@ import numpy as np
 import pytest
 from scipy.optimize import isotonic_regression
 
-from theory.crossing import Crossing, crossing, falling, inside, meets, next_sizes, ratio, ratio_evidence, slope
+from theory.crossing import (
+    Crossing,
+    at_rates,
+    best_rates,
+    crossing,
+    falling,
+    inside,
+    meets,
+    next_sizes,
+    ratio,
+    ratio_evidence,
+    slope,
+)
 
 GRID = np.geomspace(16, 1024, 13)
 KEY = jax.random.key(0)
@@ -19,6 +31,13 @@ def curves(n_star, trials=8, n=GRID, seed=0, noise=0.15, share=0.6, target=0.2):
     shared, own = draw.normal(size=(trials, 1)), draw.normal(size=(trials, len(n)))
     excess = 0.15 * (n / n_star) ** -0.8
     return target - 0.15 + excess[None] * (1 + noise * (share * shared + np.sqrt(1 - share**2) * own))
+
+
+def test_rates_without_a_finite_loss_are_not_chosen():
+    test, by = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[np.nan, 9.0], [np.inf, 1.0]])
+    assert at_rates(test, best_rates(by)).tolist() == [2.0, 4.0]
+    assert at_rates(test, best_rates(test)).tolist() == [1.0, 3.0]
+    assert best_rates(np.array([[[2.0, 1.0], [5.0, 6.0]]])).tolist() == [[1, 0]]
 
 
 def test_falling_is_isotonic_regression():

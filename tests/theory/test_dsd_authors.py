@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from theory.claim import judge
-from theory.dsd_authors import CLAIMS, chosen, exponents, sweep
+from theory.dsd_authors import CLAIMS, exponents, sweep
 
 SIZES = np.array([2, 3, 4, 6, 9, 14, 22, 33, 51, 78, 120, 183, 280, 428, 654, 1000])
 K, D = [10, 15, 20, 25, 30, 20, 20, 20, 20], [20, 20, 20, 20, 20, 10, 15, 25, 30]
@@ -79,9 +79,3 @@ def test_the_shared_pair_is_in_both_sweeps():
     dataset = results()
     assert list(sweep(dataset, "k")) == list(sweep(dataset, "d")) == [10, 15, 20, 25, 30]
     assert sweep(dataset, "k")[20] == sweep(dataset, "d")[20] == "k = 20, d = 20"
-
-
-def test_rates_without_a_finite_loss_are_not_chosen():
-    test, by = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[np.nan, 9.0], [np.inf, 1.0]])
-    assert chosen(test, by).tolist() == [2.0, 4.0]
-    assert chosen(test, test).tolist() == [1.0, 3.0]
