@@ -37,17 +37,18 @@ ROUNDS = {"compiled": 5, "from scratch": 2}
 NETWORK = NETWORKS["lcn"]
 
 
-def draw(key):
+def draw(key, rows):
     keys = tuple(jax.random.split(key, 4))
     w = jax.random.normal(keys[3], (LENGTH,), float)
     w = w / jnp.linalg.norm(w)
-    samples = [draw_signal(k, n, PATCHES, LENGTH, SIGMA, w) for k, n in zip(keys, (N_MAX, N_TEST, N_TEST))]
+    samples = [draw_signal(k, n, PATCHES, LENGTH, SIGMA, w) for k, n in zip(keys, (rows, N_TEST, N_TEST))]
     return Data(*((sample.x, sample.y) for sample in samples))
 
 
 LEARNER = trained(
     "lcn",
     draw,
+    N_MAX,
     lambda key: NETWORK.init(key, PATCHES, LENGTH, NETWORK.scale, float),
     NETWORK.apply,
     lambda params, x, y, weights, rate: train(NETWORK, params, x, y, weights, N_STEPS, Steps(rate[0], rate[1])),
@@ -72,7 +73,7 @@ def loop(sizes=SIZES):
     rows = []
     for key in trial_keys(jax.random.key(0), TRIALS):
         draw_key, fit_key = jax.random.split(key)
-        data = jax.jit(draw)(draw_key)
+        data = jax.jit(draw, static_argnums=1)(draw_key, N_MAX)
         for n in sizes:
             exact = data._replace(train=jax.tree.map(lambda leaf, n=n: leaf[:n], data.train))
             rows += [one(exact, np.int32(n), rate, jax.random.clone(fit_key))["test"] for rate in RATES]

@@ -114,11 +114,12 @@ class Images(NamedTuple):
     y: jax.Array
 
 
-def draw(key: jax.Array, poses: Poses) -> Data:
+def draw(key: jax.Array, rows: int, poses: Poses) -> Data:
     """The images of one trial: split, and the training images turned if they are to have random poses.
 
     Args:
         key: of the trial.
+        rows: training images.
         poses: how the training images stand.
     """
     split_key, pose_key = tuple(jax.random.split(key))
@@ -127,7 +128,7 @@ def draw(key: jax.Array, poses: Poses) -> Data:
     if poses == "random":
         rep = pixels(dihedral(4), digits.SIDE)
         train = train._replace(x=rep.act(rep.group.sample(pose_key, train.y.shape), train.x))
-    return Data(train, validation, test)
+    return Data(Images(train.x[:rows], train.y[:rows]), validation, test)
 
 
 def learner(config: Config, name: str) -> Learner:
@@ -164,7 +165,7 @@ def _learner(config: Config, name: str) -> Learner:
             "equivariance_error": jnp.max(jnp.abs(logits - logits[:1])) / jnp.sqrt(jnp.mean(logits**2)),
         }
 
-    return Learner(name, _DRAW[config.poses], fit_and_test)
+    return Learner(name, _DRAW[config.poses], digits.N_TRAIN, fit_and_test)
 
 
 _DRAW = {poses: functools.partial(draw, poses=poses) for poses in POSES}

@@ -86,8 +86,8 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
     sigma, setting = point["sigma"], point["setting"]
     k, d = _settings(config)[setting]
     own, resampling = jax.random.split(key)
-    rows = max(config.sizes), config.held_out, config.held_out
-    learner = fitted(point["learner"], k, d, config.steps, _pair)._replace(draw=drawing(k, d, sigma, rows))
+    draw = drawing(k, d, sigma, (config.held_out, config.held_out))
+    learner = fitted(point["learner"], k, d, config.steps, _pair)._replace(draw=draw, rows=max(config.sizes))
     rates = np.array(list(itertools.product(config.weight_rates, config.bias_rates)), np.float32)
     found = curve(learner, trial_keys(own, config.trials), config.sizes, rates, select="test")
     oracle = oracle_loss(k, sigma)

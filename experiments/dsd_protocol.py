@@ -153,7 +153,8 @@ def fitted(name: str, k: int, d: int, steps: int, rule: Callable[..., Steps]) ->
 
     return trained(
         name,
-        lambda key: None,
+        lambda key, rows: None,
+        0,
         lambda key: network.init(key, k, d, network.scale, jnp.float32),
         network.apply,
         fit,
@@ -170,27 +171,27 @@ def _multiple(network: Network, x: jax.Array, weights: jax.Array, rate: jax.Arra
 
 
 @functools.cache
-def _drawer(k: int, d: int, rows: tuple[int, int, int]) -> Callable[[jax.Array, jax.Array], Data]:
-    def draw(sigma: jax.Array, key: jax.Array) -> Data:
+def _drawer(k: int, d: int, held_out: tuple[int, int]) -> Callable[[jax.Array, jax.Array, int], Data]:
+    def draw(sigma: jax.Array, key: jax.Array, rows: int) -> Data:
         keys = tuple(jax.random.split(key, 4))
         w = jax.random.normal(keys[3], (d,), jnp.float32)
         w = w / jnp.linalg.norm(w)
-        parts = (draw_signal(k_part, n, k, d, sigma, w) for k_part, n in zip(keys[:3], rows))
+        parts = (draw_signal(k_part, n, k, d, sigma, w) for k_part, n in zip(keys[:3], (rows, *held_out)))
         return Data(*((part.x, part.y) for part in parts))
 
     return draw
 
 
-def drawing(k: int, d: int, sigma: float, rows: tuple[int, int, int]) -> Callable[[jax.Array], Data]:
+def drawing(k: int, d: int, sigma: float, held_out: tuple[int, int]) -> Callable[[jax.Array, int], Data]:
     """What draws the samples of a trial: to train, validate and test on, all with one signal; x and y each.
 
     Args:
         k: patches.
         d: numbers of a patch.
         sigma: standard deviation of a noise coordinate.
-        rows: samples of the three parts.
+        held_out: samples to validate and to test on.
     """
-    return jax.tree_util.Partial(_drawer(k, d, rows), jnp.float32(sigma))
+    return jax.tree_util.Partial(_drawer(k, d, held_out), jnp.float32(sigma))
 
 
 def measured(
@@ -214,10 +215,10 @@ def measured(
     contained = name in ("cnn", "lcn", "fcn")
     oracle = oracle_loss(k, sigma) if contained else oracle_on_draws(drawn, NETWORKS[name], k, d, sigma)[0]
     target = oracle + config.tolerance
-    rows = largest_size(config, name, k, d), config.validation, config.test
+    largest, held_out = largest_size(config, name, k, d), (config.validation, config.test)
     steps = config.fcn_steps if name == "fcn" else config.steps
     learner = fitted(name, k, d, steps, _multiple)
-    learner = learner._replace(draw=drawing(k, d, sigma, rows), oracle=oracle)
+    learner = learner._replace(draw=drawing(k, d, sigma, held_out), rows=largest, oracle=oracle)
     found = measure(
         learner,
         own,
@@ -239,7 +240,7 @@ def measured(
     return (
         stored(found, N_STEPS)
         | {"mistakes": (("trial", "step"), np.pad(mistakes, ((0, 0), (0, spare))))}
-        | {"largest": ((), np.asarray(rows[0])), "target": ((), np.asarray(target)), "oracle": ((), np.asarray(oracle))}
+        | {"largest": ((), np.asarray(largest)), "target": ((), np.asarray(target)), "oracle": ((), np.asarray(oracle))}
         | {quantity: (cell, [[value]]) for quantity, value in theory.items()}
         | {"predicted": (("estimator", *cell), np.reshape(predicted, (-1, 1, 1)))}
     )

@@ -213,13 +213,17 @@ def _n_star(config: Config, task: str, learner: str, x: int) -> float:
 
 
 def _means(
-    name: str, draw: Callable[[jax.Array], Data], loss: Callable[[Any, Any, jax.Array, jax.Array], jax.Array]
+    name: str,
+    draw: Callable[[jax.Array, int], Data],
+    rows: int,
+    loss: Callable[[Any, Any, jax.Array, jax.Array], jax.Array],
 ) -> Learner:
     """A learner each of whose trials is the mean over several samples; it has one ridge, and nothing to choose.
 
     Args:
         name: for people.
         draw: training rows (rows, samples, ...), and what the loss has to know besides, (samples, ...), as test data.
+        rows: the most there are.
         loss: ``loss(train (rows, ...), test, n, ridge)`` of one sample.
     """
 
@@ -229,7 +233,7 @@ def _means(
         )
         return {"validation": found, "test": found}
 
-    return Learner(name, draw, fit_and_test)
+    return Learner(name, draw, rows, fit_and_test)
 
 
 def _unit(v: jax.Array) -> jax.Array:
@@ -238,14 +242,14 @@ def _unit(v: jax.Array) -> jax.Array:
 
 def _linear(config: Config, learner: str, d: int, shape: tuple[int, int], outside: float) -> Learner:
     """Least squares."""
-    rows, samples = shape
+    most, samples = shape
     q = shift_projector(d, config.invariants)
     basis = np.eye(d)
     if learner == "invariant":
         basis = np.sqrt(d / config.invariants) * q[:, : config.invariants]  # orthonormal, of the invariant vectors
     p, read = basis.shape[1], q if learner == "averaged" else np.eye(d)
 
-    def draw(key: jax.Array) -> Data:
+    def draw(key: jax.Array, rows: int) -> Data:
         z = jax.random.normal(key, ((rows + 1) * samples * d,)).reshape(rows + 1, samples, d)  # flat compiles faster
         inside = z[0] @ jnp.asarray(q)
         return Data(z[1:], (), _unit(inside) + np.sqrt(outside) * _unit(z[0] - inside))
@@ -261,16 +265,16 @@ def _linear(config: Config, learner: str, d: int, shape: tuple[int, int], outsid
         noise = jnp.sum(fit**2 * jnp.where(kept, values, 0)[None])
         return jnp.sum(bias**2) + config.linear_noise**2 * noise
 
-    return _means(learner, draw, risk)
+    return _means(learner, draw, most, risk)
 
 
 def _drawn(
-    sample: Callable, shape: tuple[int, int], columns: int, label: Callable[[jax.Array], jax.Array]
-) -> Callable[[jax.Array], Data]:
+    sample: Callable, samples: int, columns: int, label: Callable[[jax.Array], jax.Array]
+) -> Callable[[jax.Array, int], Data]:
     """(x, y) to train on; ``label`` is of (..., columns)."""
 
-    def draw(key: jax.Array) -> Data:
-        x = sample(key, (math.prod(shape) * columns,)).reshape(*shape, columns)  # flat compiles faster
+    def draw(key: jax.Array, rows: int) -> Data:
+        x = sample(key, (rows * samples * columns,)).reshape(rows, samples, columns)  # flat compiles faster
         return Data((x, label(x)), (), ())
 
     return draw
@@ -301,7 +305,7 @@ def _halves(learner: str, d: int, shape: tuple[int, int]) -> Learner:
         correlation = fit @ truth / (jnp.linalg.norm(fit) * np.linalg.norm(truth))
         return jnp.arccos(jnp.clip(correlation, -1, 1)) / np.pi
 
-    return _means(learner, _drawn(jax.random.normal, shape, 2 * d, label), mistakes)
+    return _means(learner, _drawn(jax.random.normal, shape[1], 2 * d, label), shape[0], mistakes)
 
 
 def _signs(
@@ -314,7 +318,7 @@ def _signs(
             over all shifts of its fit.
         d: number of variables.
         degree: of the polynomial.
-        shape: rows, and samples.
+        shape: rows, at most, and samples.
         plain: the kernel, k.
         square: ``E_z k(x, z) k(z, x')``.
         eigenvalue: of the kernel, at that degree.
@@ -338,8 +342,8 @@ def _signs(
     def polynomial(x: jax.Array) -> jax.Array:
         return jnp.sum(math.prod(jnp.roll(x, -k, axis=-1) for k in range(degree)), axis=-1) / np.sqrt(d)
 
-    draw = _drawn(functools.partial(jax.random.rademacher, dtype=jnp.float64), shape, d, polynomial)
-    return _means(learner, draw, error)
+    draw = _drawn(functools.partial(jax.random.rademacher, dtype=jnp.float64), shape[1], d, polynomial)
+    return _means(learner, draw, shape[0], error)
 
 
 def _shifts(learner: str, d: int, shape: tuple[int, int]) -> Learner:
@@ -363,6 +367,7 @@ def _degrees(learner: str, d: int, degree: int, shape: tuple[int, int]) -> Learn
 
 def _circle(config: Config, m: int, shape: tuple[int, int], outside: float) -> Learner:
     """Ridge regression on Fourier features."""
+    most, samples = shape
     frequencies = np.arange(0, config.band + 1, m)
     deviations = (1.0 + frequencies**2) ** (-config.smoothness / 2)
 
@@ -380,8 +385,9 @@ def _circle(config: Config, m: int, shape: tuple[int, int], outside: float) -> L
     truth = np.concatenate([np.sqrt([known.get(k, 0.0) for k in frequencies.tolist()]), np.zeros(len(frequencies) - 1)])
     missed = sum(known.values()) - float(np.sum(truth**2))
 
-    def draw(key: jax.Array) -> Data:
-        return Data(jax.random.uniform(key, (math.prod(shape),), maxval=2 * np.pi).reshape(shape), (), ())
+    def draw(key: jax.Array, rows: int) -> Data:
+        x = jax.random.uniform(key, (rows * samples,), maxval=2 * np.pi)
+        return Data(x.reshape(rows, samples), (), ())
 
     def error(x: jax.Array, test: tuple, n: jax.Array, ridge: jax.Array) -> jax.Array:
         shares = weights(len(x), n, x.dtype)
@@ -390,7 +396,7 @@ def _circle(config: Config, m: int, shape: tuple[int, int], outside: float) -> L
         fit = jnp.asarray(spread)[:, None] * jnp.linalg.solve(gram, features.T * shares[None])  # labels to coefficients
         return jnp.sum((fit @ target(x) - truth) ** 2) + missed + config.circle_noise**2 * jnp.sum(fit**2)
 
-    return _means("invariant", draw, error)
+    return _means("invariant", draw, most, error)
 
 
 @functools.cache

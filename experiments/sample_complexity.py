@@ -7,9 +7,10 @@ is the same at every size, too, so that a trial's losses differ by n alone.
 
 ``curve`` gives the losses of all trials on a grid of sizes:
 
-* All trials and rates of a size are one call. Rows are cut off at a *padded size*, the next power of ``padding`` (2
-  unless said otherwise), so that small samples do not pay for the largest; each padded size is one compiled program. A
-  size is a call of its own and its numbers do not depend on which other sizes are asked for, to the bit.
+* All trials and rates of a size are one call. As many rows are drawn as the *padded size*, the next power of
+  ``padding`` (2 unless said otherwise), so that small samples do not pay for the largest; each padded size is one
+  compiled program. A size is a call of its own and its numbers do not depend on which other sizes are asked for, to
+  the bit.
 * As many trials go side by side as have ``memory`` bytes of training rows together, and always as many as divide the
   number of trials. The default keeps them in the cache of a CPU; an accelerator wants more.
 * The rate is chosen for each trial and size, by the loss on validation data. ``select="test"`` chooses by the test
@@ -72,15 +73,17 @@ class Learner(NamedTuple):
 
     Attributes:
         name: for people.
-        draw: ``draw(key) -> Data``; the number of its training rows is the largest size there can be. Laws that
-            differ by numbers share a program if it is a ``jax.tree_util.Partial`` with the numbers bound.
+        draw: ``draw(key, rows) -> Data`` with so many training rows, which are the first of every longer draw.
+            Laws that differ by numbers share a program if it is a ``jax.tree_util.Partial`` with the numbers bound.
+        rows: how many there can be.
         fit_and_test: ``fit_and_test(data, n, rate, key) -> {"validation": loss, "test": loss, ...}``, all of them
             numbers; ``data.train`` has n rows or more, those from n on must not matter; n and rate are traced.
         oracle: the loss of the best predictor of the learner's kind, if it is known.
     """
 
     name: str
-    draw: Callable[[jax.Array], Data]
+    draw: Callable[[jax.Array, int], Data]
+    rows: int
     fit_and_test: Callable[[Data, jax.Array, Any, jax.Array], dict[str, jax.Array]]
     oracle: float | None = None
 
@@ -144,7 +147,8 @@ def _tested(losses: Losses, predict: Callable[[Any], jax.Array], data: Data) -> 
 
 def trained(
     name: str,
-    draw: Callable[[jax.Array], Data],
+    draw: Callable[[jax.Array, int], Data],
+    rows: int,
     init: Callable[[jax.Array], Any],
     apply: Callable[[Any, jax.Array], jax.Array],
     train: Callable[[Any, jax.Array, jax.Array, jax.Array, Any], Any],
@@ -156,6 +160,7 @@ def trained(
     Args:
         name: for people.
         draw: data whose three parts are (x, y) each.
+        rows: as in ``Learner``.
         init: ``init(key) -> params``.
         apply: ``apply(params, x) -> predictions``.
         train: ``train(params, x, y, weights, rate) -> params``.
@@ -168,12 +173,13 @@ def trained(
         params = train(init(key), x, y, weights(len(y), n, y.dtype), rate)
         return _tested(losses, functools.partial(apply, params), data)
 
-    return Learner(name, draw, fit_and_test, oracle)
+    return Learner(name, draw, rows, fit_and_test, oracle)
 
 
 def kernel_ridge(
     name: str,
-    draw: Callable[[jax.Array], Data],
+    draw: Callable[[jax.Array, int], Data],
+    rows: int,
     kernel: Callable[[jax.Array, jax.Array], jax.Array],
     losses: Losses,
     oracle: float | None = None,
@@ -183,6 +189,7 @@ def kernel_ridge(
     Args:
         name: for people.
         draw: data whose three parts are (x, y) each.
+        rows: as in ``Learner``.
         kernel: ``kernel(x (n, ...), x' (m, ...)) -> (n, m)``.
         losses: by name, the first for the target.
         oracle: as in ``Learner``.
@@ -194,7 +201,7 @@ def kernel_ridge(
         dual = dual_ridge(kernel(x, x), y, ridge, used).coefficients
         return _tested(losses, lambda z: kernel(z, x) @ dual, data)
 
-    return Learner(name, draw, fit_and_test, oracle)
+    return Learner(name, draw, rows, fit_and_test, oracle)
 
 
 def trial_keys(key: jax.Array, trials: int) -> jax.Array:
@@ -224,30 +231,29 @@ def curve(
     Args:
         learner: what is trained.
         keys: (trials,), see ``trial_keys``.
-        sizes: rising sample sizes, one or more, up to the training rows that the learner draws.
+        sizes: rising sample sizes, one or more, up to the rows of the learner.
         rates: (rates, ...), or a tree of such arrays; each is tried for every trial and size.
         select: what rates are chosen by.
         padding: ratio of the padded sizes: 2 wastes a quarter of the rows or so; more has fewer programs to compile.
         memory: bytes of training rows that are trained on side by side; one trial at least.
 
     Raises:
-        ValueError: sizes that do not rise or go beyond the data, no rate, a padding that is no ratio above 1, or a
-            trial and size at which no rate gave a finite loss.
+        ValueError: sizes that do not rise or go beyond the data, no rate, a padding that is no ratio above 1, a
+            trial and size at which no rate gave a finite loss, or draws that are not nested.
 
     Example:
-        >>> def draw(key):
-        ...     train, validation, test = jax.random.normal(key, (3, 64))
-        ...     return Data(train, validation, test)
+        >>> def draw(key, rows):
+        ...     keys = tuple(jax.random.split(key, 3))
+        ...     return Data(*(jax.random.normal(k, (n,)) for k, n in zip(keys, (rows, 64, 64))))
         >>> def fit_and_test(data, n, shrinkage, key):
         ...     mean = shrinkage * jnp.sum(weights(len(data.train), n, data.train.dtype) * data.train)
         ...     return {"validation": jnp.mean((data.validation - mean) ** 2), "test": mean**2}
         >>> keys = trial_keys(jax.random.key(0), 5)
-        >>> curve(Learner("mean", draw, fit_and_test), keys, [4, 60], jnp.ones(1)).losses.shape
+        >>> curve(Learner("mean", draw, 64, fit_and_test), keys, [4, 60], jnp.ones(1)).losses.shape
         (5, 2)
     """
-    data, fit_keys = _drawn(learner.draw, keys)
-    _checked(learner, data, sizes)
-    return _curve(learner, data, fit_keys, sizes, rates, select, padding, memory)
+    _check_sizes(learner, sizes)
+    return _curve(learner, _drawn(learner, keys), sizes, rates, select, padding, memory)
 
 
 def measure(
@@ -291,16 +297,15 @@ def measure(
             "sample size reaches; give a larger target"
         )
     own, resampling = jax.random.split(key)
-    data, fit_keys = _drawn(learner.draw, trial_keys(own, trials))
-    n_max = _checked(learner, data, sizes)
-    how = rates, select, padding, memory
-    found = _curve(learner, data, fit_keys, sizes, *how)
+    _check_sizes(learner, sizes)
+    drawn, how = _drawn(learner, trial_keys(own, trials)), (rates, select, padding, memory)
+    found = _curve(learner, drawn, sizes, *how)
     while True:
         n_star = crossing(resampling, found.sizes, found.losses, target)
-        added = next_sizes(found.sizes, n_star, widest, n_max)
+        added = next_sizes(found.sizes, n_star, widest, learner.rows)
         if not added:
             return Measured(n_star, found)
-        found = _joined(found, _curve(learner, data, fit_keys, added, *how))
+        found = _joined(found, _curve(learner, drawn, added, *how))
 
 
 def stored(measured: Measured, n_steps: int) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
@@ -330,57 +335,81 @@ def stored(measured: Measured, n_steps: int) -> dict[str, tuple[tuple[str, ...],
 _NUMBERS = ("n_star", "low", "high", "censored", "low_open", "high_open")
 
 
-def _drawn(draw: Callable[[jax.Array], Data], keys: jax.Array) -> tuple[Data, jax.Array]:
-    """Data and fitting keys of all trials."""
-    return _draws(draw if isinstance(draw, jax.tree_util.Partial) else jax.tree_util.Partial(draw), keys)
+def _drawn(learner: Learner, keys: jax.Array) -> Callable[[int], tuple[Data, jax.Array]]:
+    """Data, with a number of training rows, and fitting keys of all trials; each number is drawn once.
+
+    Raises:
+        ValueError: not so many rows, or other first rows than at another number.
+    """
+    draw = learner.draw if isinstance(learner.draw, jax.tree_util.Partial) else jax.tree_util.Partial(learner.draw)
+    seen: list[tuple[int, list[jax.Array]]] = []
+
+    @functools.cache
+    def drawn(rows: int) -> tuple[Data, jax.Array]:
+        data, fit_keys = _draws(draw, rows, jax.random.clone(keys))
+        leaves = jax.tree.leaves(data.train)
+        if any(leaf.shape[1] != rows for leaf in leaves):
+            raise ValueError(
+                f"{learner.name} was asked for {rows} training rows and drew {leaves[0].shape[1]}; make its draw(key, "
+                "rows) heed rows"
+            )
+        seen.append((rows, [leaf[:, :SMALLEST] for leaf in leaves]))
+        (fewer, first), (_, last) = seen[0], seen[-1]
+        common = min(first[0].shape[1], last[0].shape[1])
+        if not all(_close(a[:, :common], b[:, :common]) for a, b in zip(first, last)):
+            raise ValueError(
+                f"{learner.name} drew {rows} training rows that do not begin like its {fewer}; give each array a key "
+                "of its own and its rows the first axis"
+            )
+        return data, fit_keys
+
+    return drawn
 
 
-@jax.jit
-def _draws(draw: jax.tree_util.Partial, keys: jax.Array) -> tuple[Data, jax.Array]:
+def _close(a: jax.Array, b: jax.Array) -> bool:
+    """But for rounding."""
+    return bool(jnp.allclose(a, b, rtol=1e-3, atol=1e-4, equal_nan=True))
+
+
+@functools.partial(jax.jit, static_argnames="rows")
+def _draws(draw: jax.tree_util.Partial, rows: int, keys: jax.Array) -> tuple[Data, jax.Array]:
     def one(key: jax.Array) -> tuple[Data, jax.Array]:
         draw_key, fit_key = jax.random.split(key)
-        return draw(draw_key), fit_key
+        return draw(draw_key, rows), fit_key
 
     return jax.vmap(one)(keys)
 
 
 @functools.cache
-def _program(
-    fit_and_test: Callable[..., dict[str, jax.Array]], rows: int, batch: int
-) -> Callable[..., dict[str, jax.Array]]:
-    """Everything the learner returns, (trials, rates) each, at a traced size of at most ``rows``."""
+def _program(fit_and_test: Callable[..., dict[str, jax.Array]], batch: int) -> Callable[..., dict[str, jax.Array]]:
+    """Everything the learner returns, (trials, rates) each, at a traced size."""
 
     def outcomes(data: Data, fit_keys: jax.Array, n: jax.Array, rates: Any) -> dict[str, jax.Array]:
-        cut = data._replace(train=jax.tree.map(lambda leaf: leaf[:, :rows], data.train))
-
         def trial(own: tuple[Data, jax.Array]) -> dict[str, jax.Array]:
             data, numbers = own
             key = jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(fit_keys))
             return jax.vmap(lambda rate: fit_and_test(data, n, rate, key))(rates)
 
         # As plain numbers: jax's check of key reuse takes the keys of a scan under two vmaps for used ones.
-        return jax.lax.map(trial, (cut, jax.random.key_data(fit_keys)), batch_size=batch)
+        return jax.lax.map(trial, (data, jax.random.key_data(fit_keys)), batch_size=batch)
 
     return jax.jit(outcomes)
 
 
-def _checked(learner: Learner, data: Data, sizes: Sequence[int]) -> int:
-    """The number of training rows."""
-    rows = jax.tree.leaves(data.train)[0].shape[1]
+def _check_sizes(learner: Learner, sizes: Sequence[int]) -> None:
     given = np.asarray(sizes)
     if given.ndim != 1 or not len(given):
         raise ValueError(f"a curve takes one sample size or more, in a list, got {given.tolist()}")
     if not (np.issubdtype(given.dtype, np.integer) and given[0] > 0 and (np.diff(given) > 0).all()):
         raise ValueError(f"sample sizes have to be whole numbers from 1 on, in rising order, got {given.tolist()}")
-    if given[-1] > rows:
+    if given[-1] > learner.rows:
         raise ValueError(
-            f"the largest sample size is {given[-1]} and {learner.name} draws {rows} training rows; "
+            f"the largest sample size is {given[-1]} and {learner.name} draws {learner.rows} training rows at most; "
             "leave it out or draw more"
         )
-    return rows
 
 
-def _padded(n: int, padding: int, n_max: int) -> int:
+def _padded(n: int, padding: int, most: int) -> int:
     """Rows a sample of size n is padded to.
 
     Example:
@@ -390,21 +419,20 @@ def _padded(n: int, padding: int, n_max: int) -> int:
     rows = SMALLEST
     while rows < n:
         rows *= padding
-    return min(rows, n_max)
+    return min(rows, most)
 
 
-def _side_by_side(data: Data, rows: int, memory: float) -> int:
+def _side_by_side(data: Data, memory: float) -> int:
     """The largest divisor of the number of trials whose training rows take at most ``memory`` bytes together."""
     leaves = jax.tree.leaves(data.train)
     trials = leaves[0].shape[0]
-    of_one = sum(leaf.dtype.itemsize * int(np.prod(leaf.shape[2:])) for leaf in leaves) * rows
+    of_one = sum(leaf.dtype.itemsize * int(np.prod(leaf.shape[1:])) for leaf in leaves)
     return max(b for b in range(1, trials + 1) if trials % b == 0 and (b == 1 or b * of_one <= memory))
 
 
 def _curve(
     learner: Learner,
-    data: Data,
-    fit_keys: jax.Array,
+    drawn: Callable[[int], tuple[Data, jax.Array]],
     sizes: Sequence[int],
     rates: Any,
     select: Select,
@@ -417,11 +445,10 @@ def _curve(
         raise ValueError(f"padding is a ratio of padded sizes above 1, got {padding}; give one such as 2")
     if not all(np.size(leaf) for leaf in jax.tree.leaves(rates)):
         raise ValueError(f"a curve takes one rate or more, got {rates}")
-    n_max = jax.tree.leaves(data.train)[0].shape[1]
     found = []
     for n in sizes:
-        rows = _padded(n, padding, n_max)
-        program = _program(learner.fit_and_test, rows, _side_by_side(data, rows, memory))
+        data, fit_keys = drawn(_padded(n, padding, learner.rows))
+        program = _program(learner.fit_and_test, _side_by_side(data, memory))
         found.append(program(data, fit_keys, np.int32(n), rates))
     arrays = {name: np.stack([np.asarray(one[name]) for one in found], axis=1) for name in found[0]}
     lost = np.argwhere(~np.isfinite(arrays[select]).any(axis=-1))

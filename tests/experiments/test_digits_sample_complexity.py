@@ -28,8 +28,7 @@ def test_a_cell_is_its_fits_one_by_one():
     fit_and_test = jax.jit(learner.fit_and_test)
     for t, key in enumerate(trial_keys(jax.random.clone(KEY), CONFIG.trials)):
         draw_key, fit_key = tuple(jax.random.split(key))
-        data = learner.draw(draw_key)
-        data = data._replace(train=jax.tree.map(lambda leaf: leaf[:n], data.train))
+        data = learner.draw(draw_key, n)
         each = [fit_and_test(data, jnp.int32(n), rate, jax.random.clone(fit_key)) for rate in rates]
         best = int(np.argmin([one["validation"] for one in each]))
         assert found["learning_rate"].values[t] == rates[best]

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.dsd_protocol import N_STEPS, Protocol, measured
+from experiments.dsd_protocol import N_STEPS, Protocol, drawing, measured
 
 TINY = Protocol(trials=2, n_max=32, steps=60, fcn_steps=60, validation=20, test=100)
 
@@ -15,6 +15,15 @@ def found(config, name, sigma, k, d):
     with jax.enable_x64(False):
         cell = measured(config, jax.random.key(0), name, sigma, k, d, "k")
     return {quantity: np.asarray(values) for quantity, (_, values) in cell.items()}
+
+
+def test_longer_draws_begin_with_the_shorter():
+    """And have the same samples to validate and to test on."""
+    draw = drawing(4, 3, 0.2, (10, 20))
+    few, many = (draw(jax.random.key(0), rows) for rows in (17, 300))
+    for a, b in zip(jax.tree.leaves(few), jax.tree.leaves(many)):
+        np.testing.assert_array_equal(a, b[: len(a)])
+    assert [len(part[1]) for part in many] == [300, 10, 20]
 
 
 def test_with_one_patch_cnn_and_lcn_are_one():

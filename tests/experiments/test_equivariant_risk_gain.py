@@ -25,11 +25,21 @@ def sample(task, learner, x, rows=20):
     def loss(data, n):
         return float(fit_and_test(data, jnp.int32(n), ridge, jax.random.key(2))["test"])
 
-    return jax.jit(made.draw)(jax.random.key(1)), loss, ridge
+    return jax.jit(made.draw, static_argnums=1)(jax.random.key(1), rows), loss, ridge
 
 
 CELLS = [(task, name) for task, names in LEARNERS.items() for name in names]
 SIZES = {"linear": 8, "linear_broken": 8, "halves": 3, "shifts": 5, "degrees": 3, "circle": 4, "circle_broken": 4}
+
+
+@pytest.mark.parametrize(("task", "name"), CELLS)
+def test_longer_draws_begin_with_the_shorter(task, name):
+    made, _, _ = build(CONFIG, task, name, SIZES[task], 20)
+    few, many = (made.draw(jax.random.key(2), rows) for rows in (7, made.rows))
+    assert made.rows == 20
+    np.testing.assert_array_equal(few.test, many.test)
+    for a, b in zip(jax.tree.leaves(few.train), jax.tree.leaves(many.train)):
+        np.testing.assert_array_equal(a, b[:7])
 
 
 @pytest.mark.parametrize(("task", "name"), CELLS)
@@ -102,7 +112,7 @@ def test_errors_on_signs_are_those_on_all_inputs(task, name, degree, n):
     found = []
     for k in range(3):
         squared = {"squared": lambda predictions, y: jnp.mean((predictions - y) ** 2)}
-        engine = kernel_ridge("", lambda key: None, kernel, squared)
+        engine = kernel_ridge("", lambda key, rows: None, 20, kernel, squared)
         if name == "averaged":  # every shift of the inputs, one after the other
             tests = [jnp.roll(every, s, axis=1) for s in range(d)]
             fits = [engine_fit(plain, x[:n, k], y[:n, k], ridge, test) for test in tests]
@@ -122,7 +132,7 @@ def test_mistakes_are_those_of_normal_forms(name):
     """For d = 30 the forms are nearly normal: against drawn inputs, with the fit of the engine's kernel."""
     d, n = 30, 300
     made, ridge, _ = build(Config(trials=2, rows=n), "halves", name, d, n)
-    data = made.draw(jax.random.key(3))
+    data = made.draw(jax.random.key(3), n)
     x, y = (np.asarray(part[:, 0]) for part in data.train)
     test = np.random.default_rng(0).standard_normal((4000, 2 * d))
     label = np.sign(np.sum(test[:, :d] ** 2 - test[:, d:] ** 2, axis=1))

@@ -80,8 +80,8 @@ def test_width_is_the_nearest(wanted, depth):
 def trials():
     """Two trials as they are drawn for upright and for randomly posed training images."""
     keys = jax.random.split(jax.random.key(3), 2)
-    drawn = jax.vmap(draw, in_axes=(0, None))
-    return {poses: drawn(jax.random.clone(keys), poses) for poses in ("upright", "random")}
+    drawn = jax.vmap(draw, in_axes=(0, None, None))
+    return {poses: drawn(jax.random.clone(keys), 1000, poses) for poses in ("upright", "random")}
 
 
 def test_poses(trials):
@@ -94,6 +94,13 @@ def test_poses(trials):
     share = hits.sum(axis=1) / len(upright)
     deviation = np.sqrt(1 / 8 * 7 / 8 / len(upright))
     assert (abs(share - 1 / 8) < 5 * deviation).all()
+
+
+@pytest.mark.parametrize("poses", ["upright", "random"])
+def test_fewer_images_are_the_first(trials, poses):
+    few = draw(jax.random.split(jax.random.key(3), 2)[1], 7, poses)
+    np.testing.assert_array_equal(few.train.x, trials[poses].train.x[1, :7])
+    np.testing.assert_array_equal(few.train.y, trials[poses].train.y[1, :7])
 
 
 def test_poses_change_nothing_else(trials):

@@ -28,12 +28,12 @@ def keys(trials):
     return trial_keys(jax.random.key(0), trials)
 
 
-def draw_means(key, n_max=400):
+def draw_means(key, rows):
     """Rows ``mu + N(0, I)``."""
     mean_key, train_key, validation_key = jax.random.split(key, 3)
     mean = jax.random.normal(mean_key, (DIMENSIONS,))
-    rows = [jax.random.normal(k, (n, DIMENSIONS)) + mean[None] for k, n in ((train_key, n_max), (validation_key, 50))]
-    return Data(*rows, mean)
+    parts = [jax.random.normal(k, (n, DIMENSIONS)) + mean[None] for k, n in ((train_key, rows), (validation_key, 50))]
+    return Data(*parts, mean)
 
 
 def fit_mean(data, n, shrinkage, key):
@@ -42,13 +42,13 @@ def fit_mean(data, n, shrinkage, key):
     return {"validation": validation, "test": jnp.sum((data.test - mean) ** 2), "norm": jnp.linalg.norm(mean)}
 
 
-MEAN = Learner("mean", draw_means, fit_mean, oracle=0.0)
+MEAN = Learner("mean", draw_means, 400, fit_mean, oracle=0.0)
 
 
-def draw_balls(key, d, n_max, n_test):
+def draw_balls(key, rows, d, n_test):
     """Which half of 2d normal coordinates is longer."""
     parts = []
-    for k, n in zip(tuple(jax.random.split(key, 3)), (n_max, 50, n_test)):
+    for k, n in zip(tuple(jax.random.split(key, 3)), (rows, 50, n_test)):
         x = jax.random.normal(k, (n, 2 * d))
         parts.append((x, jnp.sign(jnp.sum(x[:, :d] ** 2, axis=1) - jnp.sum(x[:, d:] ** 2, axis=1))))
     return Data(*parts)
@@ -75,13 +75,14 @@ def descend(params, x, y, row_weights, rate):
     return jax.lax.scan(step, params, None, length=30)[0]
 
 
-SMALL = functools.partial(draw_balls, d=3, n_max=64, n_test=40)
+SMALL = functools.partial(draw_balls, d=3, n_test=40)
 LEARNERS = {
     "mean": MEAN,
-    "kernel": kernel_ridge("kernel", SMALL, quadratic, {"wrong": wrong, "squared": squared}),
+    "kernel": kernel_ridge("kernel", SMALL, 64, quadratic, {"wrong": wrong, "squared": squared}),
     "network": trained(
         "linear",
-        lambda key: SMALL(key),
+        SMALL,
+        64,
         lambda key: 0.1 * jax.random.normal(key, (6,)),
         lambda w, x: x @ w,
         descend,
@@ -103,8 +104,8 @@ def test_the_mean_of_a_gaussian_takes_as_many_samples_as_its_formula():
 @pytest.mark.parametrize(("d", "known"), [(4, 117), (6, 242), (8, 411)])
 def test_quadratic_kernel_on_two_balls(d, known):
     """Li, Zhang, Arora's task: the n* of the paper card at 85 %, measured there with a ridge near zero."""
-    draw = functools.partial(draw_balls, d=d, n_max=int(2 * known), n_test=500)
-    learner = kernel_ridge("kernel", draw, quadratic, {"wrong": wrong})
+    draw = functools.partial(draw_balls, d=d, n_test=500)
+    learner = kernel_ridge("kernel", draw, 2 * known, quadratic, {"wrong": wrong})
     sizes = [round(known * r) for r in (0.5, 0.7, 1.0, 1.4, 2.0)]
     found = measure(
         learner, jax.random.key(0), sizes, np.array([1e-6]), 0.15, trials=10, widest=1.5, padding=64
@@ -120,7 +121,7 @@ def test_masked_rows_do_not_matter(name, dtype):
     """A fit that is handed more rows than it may use, against one that is handed those alone; and a twin that looks."""
     learner = LEARNERS[name]
     with jax.enable_x64(dtype == "float64"):
-        data = learner.draw(jax.random.key(3))
+        data = learner.draw(jax.random.key(3), 64)
         rate = np.asarray(RATES[name][0], dtype)
         for n in (1, 7, 33):
             exact = data._replace(train=jax.tree.map(lambda leaf, n=n: leaf[:n], data.train))
@@ -141,9 +142,8 @@ def test_a_curve_is_its_fits_one_by_one(name):
     found = curve(learner, keys(4), [9, 60], rates)
     for t, key in enumerate(keys(4)):
         draw_key, fit_key = jax.random.split(key)
-        data = learner.draw(draw_key)
         for s, n in enumerate((9, 60)):
-            exact = data._replace(train=jax.tree.map(lambda leaf, n=n: leaf[:n], data.train))
+            exact = learner.draw(jax.random.clone(draw_key), n)
             each = [learner.fit_and_test(exact, n, r, jax.random.clone(fit_key)) for r in rates]
             np.testing.assert_allclose(found.validation[t, s], [float(e["validation"]) for e in each], rtol=1e-12)
             np.testing.assert_allclose(found.test[t, s], [float(e["test"]) for e in each], rtol=1e-12)
@@ -164,6 +164,24 @@ def test_what_does_not_matter(name):
     again = curve(learner, keys(4), [9, 30, 60], rates, padding=8, memory=1)
     np.testing.assert_allclose(again.test, found.test, rtol=1e-12)
     np.testing.assert_allclose(again.validation, found.validation, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_longer_draws_begin_with_the_shorter(name):
+    few, many = (LEARNERS[name].draw(jax.random.key(2), rows) for rows in (5, 33))
+    for a, b in zip(jax.tree.leaves(few.train), jax.tree.leaves(many.train)):
+        np.testing.assert_array_equal(a, b[:5])
+
+
+def test_draws_that_are_not_nested_are_refused():
+    def scattered(key, rows):  # the key depends on how many there are
+        x = jax.random.normal(jax.random.fold_in(key, rows), (rows, DIMENSIONS))
+        return draw_means(jax.random.key(0), rows)._replace(train=x)
+
+    with pytest.raises(ValueError, match="mean drew 64 training rows that do not begin like its 16; give each array"):
+        curve(MEAN._replace(draw=scattered), keys(2), [9, 60], ONE)
+    with pytest.raises(ValueError, match="mean was asked for 16 training rows and drew 400; make its draw"):
+        curve(MEAN._replace(draw=lambda key, rows: draw_means(key, 400)), keys(2), [9, 60], ONE)
 
 
 def test_more_trials_keep_the_first():
@@ -241,7 +259,7 @@ def test_a_crossing_beyond_the_data_is_flagged(target, censored, n_star):
         (lambda: curve(MEAN, keys(2), [4.5, 8], ONE), "sample sizes have to be whole numbers from 1 on"),
         (
             lambda: curve(MEAN, keys(2), [4, 401], ONE),
-            "the largest sample size is 401 and mean draws 400 training rows; leave it out or draw more",
+            "the largest sample size is 401 and mean draws 400 training rows at most; leave it out or draw more",
         ),
         (
             lambda: curve(MEAN, keys(2), [4, 16], ONE, select="luck"),
