@@ -11,10 +11,10 @@ with the protocol of the paper's experiments: 5 trials, 14 sample sizes up to 10
 Both train the same networks on the same samples, which is checked. ``test_the_engine_is_faster`` takes turns between
 the two in one process and compares medians; with everything compiled it asks for a ratio of at least ``WANTED``. Rounds
 with jax's caches emptied before each are timed apart, and two more ratios printed: of the loop with its compilations
-over the compiled engine, and of both with theirs. Measured on two cores with a load of 8, the three were 2.4, 7.8 and
-1.6; on quiet ones 3.3, 6.0 and 2.0, before a change that made the network itself faster and the loop with it. A padded
-program of all trials and rates takes longer to compile than one training, and there are half as many: both with their
-compilations differ by a factor of two and no more. Run with ``make bench``, on a machine that does nothing else.
+over the compiled engine, and of both with theirs. Measured on two quiet cores, the three were 3.1, 5.3 and 2.1; with a
+load of 8 they were 2.4, 7.8 and 1.6. A padded program of all trials and rates takes longer to compile than one
+training, and there are half as many: both with their compilations differ by a factor of two and no more. Run with
+``make bench``, on a machine that does nothing else.
 """
 
 import statistics

@@ -7,10 +7,10 @@ is the same at every size, too, so that a trial's losses differ by n alone.
 
 ``curve`` gives the losses of all trials on a grid of sizes:
 
-* All trials and rates of a size are one call. As many rows are drawn as the *padded size*, the next power of
-  ``padding`` (2 unless said otherwise), so that small samples do not pay for the largest; each padded size is one
-  compiled program. A size is a call of its own and its numbers do not depend on which other sizes are asked for, to
-  the bit.
+* All trials and rates of a size are one call. Rows are cut off at a *padded size*, the next power of ``padding`` (2
+  unless said otherwise), so that small samples do not pay for the largest; each padded size is one compiled program. A
+  size is a call of its own and its numbers do not depend on which other sizes are asked for, to the bit.
+* Of the rows there can be, 1024 are drawn, and eight times as many whenever a size asks for more.
 * As many trials go side by side as have ``memory`` bytes of training rows together, and always as many as divide the
   number of trials. The default keeps them in the cache of a CPU; an accelerator wants more.
 * The rate is chosen for each trial and size, by the loss on validation data. ``select="test"`` chooses by the test
@@ -52,6 +52,8 @@ __all__ = [
 Select = Literal["validation", "test"]
 SMALLEST = 16
 """Rows that even the smallest sample is padded to."""
+_DRAWN, _DRAWN_NEXT = 1024, 8
+"""Rows that are drawn first, and by what they grow: a program that draws is slow to compile."""
 
 
 class Data(NamedTuple):
@@ -336,16 +338,16 @@ _NUMBERS = ("n_star", "low", "high", "censored", "low_open", "high_open")
 
 
 def _drawn(learner: Learner, keys: jax.Array) -> Callable[[int], tuple[Data, jax.Array]]:
-    """Data, with a number of training rows, and fitting keys of all trials; each number is drawn once.
+    """Data, with a number of training rows, and fitting keys of all trials.
 
     Raises:
-        ValueError: not so many rows, or other first rows than at another number.
+        ValueError: not so many rows, or other first rows in a longer draw.
     """
     draw = learner.draw if isinstance(learner.draw, jax.tree_util.Partial) else jax.tree_util.Partial(learner.draw)
     seen: list[tuple[int, list[jax.Array]]] = []
 
     @functools.cache
-    def drawn(rows: int) -> tuple[Data, jax.Array]:
+    def whole(rows: int) -> tuple[Data, jax.Array]:
         data, fit_keys = _draws(draw, rows, jax.random.clone(keys))
         leaves = jax.tree.leaves(data.train)
         if any(leaf.shape[1] != rows for leaf in leaves):
@@ -355,13 +357,16 @@ def _drawn(learner: Learner, keys: jax.Array) -> Callable[[int], tuple[Data, jax
             )
         seen.append((rows, [leaf[:, :SMALLEST] for leaf in leaves]))
         (fewer, first), (_, last) = seen[0], seen[-1]
-        common = min(first[0].shape[1], last[0].shape[1])
-        if not all(_close(a[:, :common], b[:, :common]) for a, b in zip(first, last)):
+        if not all(_close(a, b[:, : a.shape[1]]) for a, b in zip(first, last)):
             raise ValueError(
                 f"{learner.name} drew {rows} training rows that do not begin like its {fewer}; give each array a key "
                 "of its own and its rows the first axis"
             )
         return data, fit_keys
+
+    def drawn(rows: int) -> tuple[Data, jax.Array]:
+        data, fit_keys = whole(_padded(rows, _DRAWN_NEXT, learner.rows, _DRAWN))
+        return data._replace(train=jax.tree.map(lambda leaf: leaf[:, :rows], data.train)), fit_keys
 
     return drawn
 
@@ -409,14 +414,14 @@ def _check_sizes(learner: Learner, sizes: Sequence[int]) -> None:
         )
 
 
-def _padded(n: int, padding: int, most: int) -> int:
-    """Rows a sample of size n is padded to.
+def _padded(n: int, padding: int, most: int, least: int = SMALLEST) -> int:
+    """The first of ``least``, ``least padding``, ``least padding^2`` ... from n on, or ``most``.
 
     Example:
         >>> [_padded(n, 2, 1000) for n in (3, 32, 33, 700)]
         [16, 32, 64, 1000]
     """
-    rows = SMALLEST
+    rows = least
     while rows < n:
         rows *= padding
     return min(rows, most)

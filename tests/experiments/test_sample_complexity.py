@@ -178,10 +178,24 @@ def test_draws_that_are_not_nested_are_refused():
         x = jax.random.normal(jax.random.fold_in(key, rows), (rows, DIMENSIONS))
         return draw_means(jax.random.key(0), rows)._replace(train=x)
 
-    with pytest.raises(ValueError, match="mean drew 64 training rows that do not begin like its 16; give each array"):
-        curve(MEAN._replace(draw=scattered), keys(2), [9, 60], ONE)
-    with pytest.raises(ValueError, match="mean was asked for 16 training rows and drew 400; make its draw"):
-        curve(MEAN._replace(draw=lambda key, rows: draw_means(key, 400)), keys(2), [9, 60], ONE)
+    with pytest.raises(ValueError, match="mean drew 2000 training rows that do not begin like its 1024; give each arr"):
+        curve(MEAN._replace(draw=scattered, rows=2000), keys(2), [9, 1025], ONE)
+    with pytest.raises(ValueError, match="mean was asked for 400 training rows and drew 300; make its draw"):
+        curve(MEAN._replace(draw=lambda key, rows: draw_means(key, 300)), keys(2), [9, 60], ONE)
+
+
+def test_rows_are_drawn_as_sizes_ask_for_them():
+    """A longer draw changes no bit of the sizes below."""
+    asked = []
+
+    def draw(key, rows):
+        asked.append(rows)
+        return draw_means(key, rows)
+
+    learner = MEAN._replace(draw=draw, rows=9000)
+    found = curve(learner, keys(2), [9, 700, 1025], ONE)
+    assert asked == [1024, 8192]
+    np.testing.assert_array_equal(found.test[:, :2], curve(learner, keys(2), [9, 700], ONE).test)
 
 
 def test_more_trials_keep_the_first():
