@@ -31,7 +31,7 @@ import xarray as xr
 
 from experiments.dsd_protocol import drawing, fitted
 from experiments.record import Experiment, Point, among, positive, whole
-from experiments.sample_complexity import curve, trial_keys
+from experiments.sample_complexity import NUMBERS, curve, trial_keys
 from theory.crossing import at_rates, best_rates, crossing, meets
 from theory.dsd_authors import CHOICES
 from theory.dynamic_signal import Network, Steps, linear_floor, oracle_loss
@@ -95,12 +95,11 @@ def run(config: Config, key: jax.Array, point: Point) -> xr.Dataset:
     raw = {name: (("trial", "n", "rate"), getattr(found, name)) for name in CHOICES}
     losses = [at_rates(found.test, best_rates(getattr(found, by))) for by in CHOICES]
     ends = [crossing(resampling, config.sizes, one, target) for one in losses]
-    numbers = ("n_star", "low", "high", "censored", "low_open", "high_open")
     each = np.stack([meets(config.sizes, one, target)[0] for one in losses], axis=1).astype(np.float32)
     cell = ("sigma", "setting")
     return xr.Dataset(
         raw
-        | {name: (("choice",), [getattr(end, name) for end in ends]) for name in numbers}
+        | {name: (("choice",), [getattr(end, name) for end in ends]) for name in NUMBERS}
         | {"each": (("trial", "choice"), each)}
         | {"target": (cell, [[target]]), "oracle": (cell, [[oracle]])}
         | {"linear_floor": (cell, [[linear_floor(k, sigma)]])}

@@ -36,6 +36,7 @@ from equiv.layers.ridge import dual_ridge
 from theory.crossing import Crossing, at_rates, best_rates, crossing, next_sizes
 
 __all__ = [
+    "NUMBERS",
     "Curve",
     "Data",
     "Learner",
@@ -50,6 +51,8 @@ __all__ = [
 ]
 
 Select = Literal["validation", "test"]
+NUMBERS = ("n_star", "low", "high", "censored", "low_open", "high_open")
+"""What is stored of a crossing."""
 SMALLEST = 16
 """Rows that even the smallest sample is padded to."""
 _DRAWN, _DRAWN_NEXT = 1024, 8
@@ -327,14 +330,11 @@ def stored(measured: Measured, n_steps: int) -> dict[str, tuple[tuple[str, ...],
     spare = n_steps - len(sizes)
     if spare < 0:
         raise ValueError(f"{len(sizes)} sizes were visited and there are n_steps = {n_steps}; give as many")
-    numbers = {name: ((), np.asarray(getattr(measured.crossing, name))) for name in _NUMBERS}
+    numbers = {name: ((), np.asarray(getattr(measured.crossing, name))) for name in NUMBERS}
     return numbers | {
         "sizes": (("step",), np.pad(sizes, (0, spare))),
         "losses": (("trial", "step"), np.pad(losses, ((0, 0), (0, spare)))),
     }
-
-
-_NUMBERS = ("n_star", "low", "high", "censored", "low_open", "high_open")
 
 
 def _drawn(learner: Learner, keys: jax.Array) -> Callable[[int], tuple[Data, jax.Array]]:
@@ -350,10 +350,11 @@ def _drawn(learner: Learner, keys: jax.Array) -> Callable[[int], tuple[Data, jax
     def whole(rows: int) -> tuple[Data, jax.Array]:
         data, fit_keys = _draws(draw, rows, jax.random.clone(keys))
         leaves = jax.tree.leaves(data.train)
-        if any(leaf.shape[1] != rows for leaf in leaves):
+        counts = {leaf.shape[1] if leaf.ndim > 1 else 0 for leaf in leaves}
+        if counts != {rows}:
             raise ValueError(
-                f"{learner.name} was asked for {rows} training rows and drew {leaves[0].shape[1]}; make its draw(key, "
-                "rows) heed rows"
+                f"{learner.name} was asked for {rows} training rows and drew {min(counts - {rows}, default=0)}; make "
+                "its draw(key, rows) heed rows"
             )
         seen.append((rows, [leaf[:, :SMALLEST] for leaf in leaves]))
         (fewer, first), (_, last) = seen[0], seen[-1]

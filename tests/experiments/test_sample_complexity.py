@@ -182,6 +182,11 @@ def test_draws_that_are_not_nested_are_refused():
         curve(MEAN._replace(draw=scattered, rows=2000), keys(2), [9, 1025], ONE)
     with pytest.raises(ValueError, match="mean was asked for 400 training rows and drew 300; make its draw"):
         curve(MEAN._replace(draw=lambda key, rows: draw_means(key, 300)), keys(2), [9, 60], ONE)
+    for labels, drew in ((jnp.zeros(300), 300), (0.0, 0)):  # one array of two, and one without rows
+        both = draw_means(jax.random.key(0), 400)
+        both = both._replace(train=(both.train, labels))
+        with pytest.raises(ValueError, match=f"mean was asked for 400 training rows and drew {drew}; make its draw"):
+            curve(MEAN._replace(draw=lambda key, rows, both=both: both), keys(2), [9, 60], ONE)
 
 
 def test_rows_are_drawn_as_sizes_ask_for_them():
